@@ -1,0 +1,34 @@
+using System.Net;
+
+namespace Mesh.Xds.Grpc;
+
+/// <summary>The request body of a call: hands HttpClient's stream to the call and keeps it open until the requests are complete.</summary>
+internal sealed class GrpcRequestContent : HttpContent
+{
+    private readonly TaskCompletionSource<Stream> _stream = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _completed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<Stream> Stream => _stream.Task;
+
+    public void Complete() => _completed.TrySetResult();
+
+    /// <summary>The request failed before its body was asked for.</summary>
+    public void Abandon() => _stream.TrySetCanceled();
+
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
+
+    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        // The headers must leave now: the server speaks first on some methods, and an idle call must still be opened.
+        await stream.FlushAsync(cancellationToken);
+        _stream.TrySetResult(stream);
+        await _completed.Task.WaitAsync(cancellationToken);
+    }
+
+    protected override bool TryComputeLength(out long length)
+    {
+        length = -1;
+        return false;
+    }
+}

@@ -1,0 +1,96 @@
+using System.Net.Http.Json;
+
+using Mesh.Meshctl.Control;
+using Mesh.Meshctl.Local;
+using Mesh.Meshctl.Topology;
+using Mesh.Runtime;
+
+namespace Mesh.Meshctl.Daemon;
+
+/// <summary>istiod-lite in file mode, in the namespace <c>control</c> at 198.18.0.2.</summary>
+internal sealed class ControlPlane(Executables programs, string certificateTtl, ComponentSet components, TimeProvider time)
+{
+    public const string Name = "istiod-lite";
+
+    private const int DiscoveryPort = 15012;
+    private const int AdminPort = 15014;
+    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(30);
+
+    private readonly HttpClient _http = new() { BaseAddress = new Uri($"http://{AddressPlan.ControlPlane}:{AdminPort}"), Timeout = TimeSpan.FromSeconds(5) };
+
+    public static string DiscoveryAddress => $"https://{AddressPlan.ControlPlane}:{DiscoveryPort}";
+
+    public Executables Programs => programs;
+
+    /// <summary>Lifetime that every proxy asks for.</summary>
+    public string CertificateTtl => certificateTtl;
+
+    public async Task StartAsync(CancellationToken cancel)
+    {
+        components.Start(new ComponentPlan
+        {
+            Name = Name,
+            Where = NetworkBuilder.ControlNamespace,
+            Command =
+            [
+                .. Namespaces.EnterNetwork(NetworkBuilder.PathOf(NetworkBuilder.ControlNamespace)),
+                programs.IstiodLite,
+                "--config-dir", MeshPaths.Config,
+                "--state-dir", MeshPaths.ControlPlaneState,
+                "--listen", $"{AddressPlan.ControlPlane}:{DiscoveryPort}",
+                "--admin", $"{AddressPlan.ControlPlane}:{AdminPort}",
+            ],
+            Environment = new Dictionary<string, string>(StringComparer.Ordinal) { ["TMPDIR"] = MeshPaths.Temporary },
+            Log = components.LogOf(Name),
+        });
+        await ReadinessProbe.WaitAsync(_http, "/ready", Name, components.LogOf(Name), ReadyDeadline, time, cancel);
+    }
+
+    /// <summary>A file with the token that says who its holder is: a node agent, or one workload.</summary>
+    public async Task<string> TokenAsync(string kind, string subject, CancellationToken cancel)
+    {
+        var token = await Tool.RunAsync([programs.IstiodLite, "token", "--state-dir", MeshPaths.ControlPlaneState, $"--{kind}", subject], cancel: cancel);
+        if (!token.Ok)
+            throw new MeshctlException(ExitCodes.Unavailable, $"istiod-lite issues no token for {subject}: {token.Reason}.");
+        var file = Path.Combine(MeshPaths.Tokens, $"{kind}-{subject.Replace('/', '.')}");
+        await File.WriteAllTextAsync(file, token.Output.Trim(), cancel);
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return file;
+    }
+
+    /// <summary>What it says about documents now; nothing when it does not answer (its state is shown beside).</summary>
+    public async Task<List<DocumentProblem>> TryProblemsAsync(CancellationToken cancel)
+    {
+        try
+        {
+            return await ProblemsAsync(cancel);
+        }
+        catch (HttpRequestException)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>What it says about documents once it has read everything that is in the folder now.</summary>
+    public async Task<List<DocumentProblem>> SettledProblemsAsync(CancellationToken cancel)
+    {
+        await Task.Delay(TimeSpan.FromMilliseconds(500), time, cancel);
+        return await ProblemsAsync(cancel);
+    }
+
+    private async Task<List<DocumentProblem>> ProblemsAsync(CancellationToken cancel) =>
+        await _http.GetFromJsonAsync("/debug/problems", ControlJson.Default.ListDocumentProblem, cancel) ?? [];
+
+    /// <summary>What every proxy needs to find the control plane and trust it.</summary>
+    public static Dictionary<string, string> ProxyEnvironment(string tokenFile) => new(StringComparer.Ordinal)
+    {
+        ["XDS_ADDRESS"] = DiscoveryAddress,
+        ["CA_ADDRESS"] = DiscoveryAddress,
+        ["XDS_ROOT_CA"] = MeshPaths.RootCertificate,
+        ["CA_ROOT_CA"] = MeshPaths.RootCertificate,
+        ["AUTH_TOKEN"] = tokenFile,
+        ["CLUSTER_ID"] = "Kubernetes",
+        ["TRUST_DOMAIN"] = "cluster.local",
+        ["TMPDIR"] = MeshPaths.Temporary,
+    };
+}

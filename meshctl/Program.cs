@@ -1,0 +1,3 @@
+using Mesh.Meshctl.Commands;
+
+return await CommandLineEntry.RunAsync(args);

@@ -24,10 +24,10 @@ internal static class MeshLauncher
         """;
 
     // $0 state directory, $1 temporary directory, then the daemon's command line. The state directory is reached through the working directory because it may lie beneath
-    // /run, which from here on is a tmpfs of the mesh's own.
+    // /run, which from here on is a tmpfs of the mesh's own; mount must not make "." a path again, that would be the empty one.
     private const string InnerScript =
         """
-        cd "$0" && mount --make-rprivate / && mount -t tmpfs -o mode=0755 mesh /run && mkdir -p /run/netns "$1" "$0" && mount --bind . "$0" && cd / || exit 71
+        cd "$0" && mount --make-rprivate / && mount -t tmpfs -o mode=0755 mesh /run && mkdir -p /run/netns "$1" "$0" && mount --no-canonicalize --bind . "$0" && cd / || exit 71
         export TMPDIR="$1"
         shift
         "$@"

@@ -122,7 +122,7 @@ internal static class HttpPartsDecoder
         return new HttpRewrite(r.String("uri"), r.String("authority"), match, rewrite);
     }
 
-    private static HttpRetry Retry(FieldReader r) => new()
+    public static HttpRetry Retry(FieldReader r) => new()
     {
         Attempts = r.Int("attempts", 0) ?? 2,
         PerTryTimeout = r.Duration("perTryTimeout"),

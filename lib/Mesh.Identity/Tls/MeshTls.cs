@@ -27,12 +27,10 @@ public sealed class MeshTls
     private static readonly List<SslApplicationProtocol> OnlyH2 = [SslApplicationProtocol.Http2];
     private readonly SslProtocols _protocols;
     private readonly CipherSuitesPolicy? _suites;
-    private readonly TimeProvider _time;
 
     public MeshTls(MeshTlsSettings? settings = null)
     {
         settings ??= new();
-        _time = settings.Time;
         Verifier = new(settings.Time, settings.Revocation);
 #pragma warning disable CA5398, CA5397 // The versions are a promise to the peers, not the system's choice.
         _protocols = settings.Tls12 ? SslProtocols.Tls13 | SslProtocols.Tls12 : SslProtocols.Tls13;
@@ -56,7 +54,7 @@ public sealed class MeshTls
         AllowRenegotiation = false,
         ClientCertificateContext = own.Context,
         CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-        CertificateChainPolicy = ChainRules.Policy(own.Roots, CertificateIssuer.ServerAuth, _time),
+        CertificateChainPolicy = ChainRules.ForTlsStack(),
         RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
         {
             var verification = Verifier.VerifyServer(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, own, accepted);
@@ -76,7 +74,7 @@ public sealed class MeshTls
         ServerCertificateContext = own.Context,
         ClientCertificateRequired = true,
         CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-        CertificateChainPolicy = ChainRules.Policy(own.Roots, CertificateIssuer.ClientAuth, _time),
+        CertificateChainPolicy = ChainRules.ForTlsStack(),
         RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
         {
             var verification = Verifier.VerifyClient(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, own);

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mesh.Model;
 
 namespace Mesh.Identity.Tls;
@@ -70,8 +71,8 @@ public static class PeerVerdictText
 public interface IRevocationCheck
 {
     /// <summary>Grows with every new list, so that remembered verdicts are not used beyond it.</summary>
-    public long Generation { get; }
+    long Generation { get; }
 
     /// <summary>Asked for every certificate of the chain but the root, with its issuer. Unknown means not revoked.</summary>
-    public bool IsRevoked(System.Security.Cryptography.X509Certificates.X509Certificate2 certificate, System.Security.Cryptography.X509Certificates.X509Certificate2 issuer);
+    bool IsRevoked(X509Certificate2 certificate, X509Certificate2 issuer);
 }

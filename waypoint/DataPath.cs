@@ -1,0 +1,70 @@
+using Mesh.Waypoint.Authorization;
+using Mesh.Waypoint.Configuration;
+using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Pipeline;
+using Mesh.Waypoint.Routing;
+using Mesh.Waypoint.Telemetry;
+using Mesh.Waypoint.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Waypoint;
+
+/// <summary>What the data path needs from outside: tests put plain TCP and a clock of their own here.</summary>
+internal sealed record DataPathParts
+{
+    public required WaypointConfiguration Configuration { get; init; }
+
+    public required IUpstreamDialer Dialer { get; init; }
+
+    public required IRequestReporter Requests { get; init; }
+
+    public required IConnectionReporter Connections { get; init; }
+
+    public required JwksFetcher FetchKeys { get; init; }
+
+    public required ILoggerFactory Loggers { get; init; }
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public Random Random { get; init; } = Random.Shared;
+
+    public PathNormalization PathNormalization { get; init; } = PathNormalization.Base;
+}
+
+/// <summary>Everything between an accepted tunnel and the endpoint, put together. Knows nothing of xDS, certificates or sockets.</summary>
+internal sealed class DataPath : IDisposable
+{
+    private readonly WaypointServer _server;
+    private readonly RequestPipeline _pipeline;
+
+    public DataPath(DataPathParts parts)
+    {
+        var configuration = parts.Configuration;
+        var forwarder = new Forwarder(parts.Dialer, parts.Time, parts.Random, new MirrorSender(parts.Dialer, parts.Time, parts.Random));
+        var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time), parts.Time);
+        _pipeline = new RequestPipeline(
+            [
+                new ReportStep(parts.Requests, parts.Time).InvokeAsync, // makes the exchange; reports it at the end, whatever happened
+                new HygieneStep(parts.PathNormalization).InvokeAsync, // takes the facts, normalises the path, cleans the headers
+                new RouteStep(() => configuration.Routes).InvokeAsync, // service and route by the CONNECT's address and port
+                new JwtStep(() => configuration.Policies, authenticator).InvokeAsync, // RequestAuthentication: bad tokens end here
+                new AuthorizationStep(() => configuration.Policies).InvokeAsync, // AuthorizationPolicy: CUSTOM, DENY, ALLOW
+                new FaultStep(parts.Time, parts.Random).InvokeAsync, // injected delay, then injected abort
+                new CorsStep().InvokeAsync, // answers preflights
+            ],
+            new ActionStep(forwarder).InvokeAsync); // redirect, direct response, or forwarding with retries
+        var kestrel = new TunnelListenerFactory();
+        var tcp = new TcpForwarder(parts.Dialer, () => configuration.Policies, parts.Connections, parts.Time, parts.Random);
+        _server = new WaypointServer(kestrel, parts.Loggers);
+        Inbound = new InboundDispatcher(() => configuration.Routes, kestrel, tcp);
+    }
+
+    /// <summary>Where accepted connections go.</summary>
+    public InboundDispatcher Inbound { get; }
+
+    public Task StartAsync(CancellationToken cancellation = default) => _server.StartAsync(_pipeline, cancellation);
+
+    public Task StopAsync(CancellationToken cancellation) => _server.StopAsync(cancellation);
+
+    public void Dispose() => _server.Dispose();
+}

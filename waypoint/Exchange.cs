@@ -1,0 +1,72 @@
+using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Routing;
+using Mesh.Waypoint.Transport;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Waypoint;
+
+/// <summary>
+/// One request on its way through the pipeline: what was decided so far and what will be reported. Made by the first middleware, owned by the
+/// request; nothing here outlives it.
+/// </summary>
+internal sealed class Exchange(HttpContext http, InboundConnection connection, long startedAt)
+{
+    public HttpContext Http { get; } = http;
+
+    public InboundConnection Connection { get; } = connection;
+
+    public long StartedAt { get; } = startedAt;
+
+    /// <summary>Set by the hygiene step; everything behind it may rely on it.</summary>
+    public RequestFacts Facts { get; set; } = null!;
+
+    public Destination? Destination { get; set; }
+
+    public PortRoutes? Port { get; set; }
+
+    public CompiledRoute? Route { get; set; }
+
+    public RouteMatcher? Match { get; set; }
+
+    /// <summary>Claims of a valid token; null where the request brought none.</summary>
+    public Authorization.TokenClaims? Claims { get; set; }
+
+    // What the report says.
+    public ResponseFlags Flags { get; set; }
+
+    public string? Details { get; set; }
+
+    public string? TerminationDetails { get; set; }
+
+    public string? UpstreamFailure { get; set; }
+
+    public ClusterState? Cluster { get; set; }
+
+    public EndpointState? Endpoint { get; set; }
+
+    public int Attempts { get; set; }
+
+    public long BytesReceived { get; set; }
+
+    public long BytesSent { get; set; }
+
+    public long? UpstreamServiceMilliseconds { get; set; }
+
+    public int? GrpcStatus { get; set; }
+
+    /// <summary>The path as the client sent it, with its query: what logs show.</summary>
+    public string OriginalPath { get; set; } = "/";
+
+    public FormatFacts FormatFacts(bool withResponse) => new(
+        Facts,
+        Http.Request.Protocol,
+        Connection.Original.ToString(),
+        withResponse ? Http.Response.StatusCode : null,
+        withResponse ? Flags.ToText() : null,
+        Endpoint?.Text,
+        withResponse ? Http.Response.Headers : null);
+
+    public static Exchange Of(HttpContext http) => http.Features.Get<Exchange>()
+        ?? throw new InvalidOperationException("the pipeline's first step did not run: there is no exchange for this request");
+}

@@ -1,0 +1,153 @@
+using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Resilience;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Waypoint.Forwarding;
+
+/// <summary>What all tries together came to: a response, or the failure of the last try, or neither (no endpoint, deadline, client gone).</summary>
+internal readonly record struct SeriesResult(HttpResponseMessage? Response, AttemptFailure? Failure, bool WasRetried);
+
+/// <summary>The tries of one request, one after the other.</summary>
+internal sealed class AttemptSeries(Exchange exchange, ClusterState cluster, RetryPolicy policy, IUpstreamDialer dialer, TimeProvider time, Random random)
+{
+    private UpstreamPool.Lease? _lease;
+    private EndpointState? _entered;
+    private BodyContent? _content;
+    private HttpResponseMessage? _response;
+    private List<EndpointState>? _tried;
+
+    public ulong? Hash { get; init; }
+
+    public async Task<SeriesResult> RunAsync(UpstreamRequest request, ReplayableBody body, RequestDeadline deadline)
+    {
+        for (var retry = 0; ; retry++)
+        {
+            // 1. An endpoint, by what is usable now: ejections of earlier tries count already.
+            if (cluster.View is not { } view || view.Pick(Hash, random, _tried) is not { } endpoint)
+                return new SeriesResult(null, null, retry > 0);
+            exchange.Endpoint = endpoint;
+            exchange.Attempts++;
+
+            // 2. The try.
+            var (response, failure) = await TryAsync(view.Model, endpoint, request, body, deadline);
+            if (response is null && failure is null)
+                return default;
+            var outcome = response is null ? new AttemptOutcome(failure!.Ending) : OutcomeOf(response);
+            Report(endpoint, response, failure);
+
+            // 3. Another?
+            var retriable = policy.IsRetriable(outcome) && body.CanReplay && request.Upgrade is null && !deadline.Token.IsCancellationRequested;
+            if (!retriable)
+                return new SeriesResult(response, failure, retry > 0 && response is null);
+            if (retry == policy.Attempts)
+            {
+                if (policy.Attempts > 0)
+                    exchange.Flags |= ResponseFlags.RetryLimitExceeded;
+                return new SeriesResult(response, failure, retry > 0);
+            }
+
+            if (!cluster.Circuit.TryEnterRetry(view.Model.Limits))
+            {
+                exchange.Flags |= ResponseFlags.UpstreamOverflow;
+                return new SeriesResult(response, failure, retry > 0);
+            }
+
+            try
+            {
+                // 4. What is left of this try ends; a pause; on.
+                await EndAsync();
+                if (policy.AvoidPreviousHosts && view.Model.Hash is null)
+                    (_tried ??= []).Add(endpoint);
+                await Task.Delay(policy.Backoff(retry + 1, random), time, deadline.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return default;
+            }
+            finally
+            {
+                cluster.Circuit.LeaveRetry();
+            }
+        }
+    }
+
+    /// <summary>Releases what the current try holds: its connection, its reader of the body, its place in the endpoint's count.</summary>
+    public async Task EndAsync()
+    {
+        if (_content is not null)
+            await _content.StopAsync();
+        _response?.Dispose();
+        _content?.Dispose();
+        _lease?.Dispose();
+        _entered?.Leave();
+        (_content, _response, _lease, _entered) = (null, null, null, null);
+    }
+
+    private async Task<(HttpResponseMessage? Response, AttemptFailure? Failure)> TryAsync(
+        ClusterModel model, EndpointState endpoint, UpstreamRequest request, ReplayableBody body, RequestDeadline deadline)
+    {
+        endpoint.Enter();
+        _entered = endpoint;
+        do
+        {
+            _lease = endpoint.Pools.Get(endpoint, model, exchange.Connection.Caller.Spiffe, dialer).TryUse();
+        }
+        while (_lease is null);
+        _content = body.HasBody ? new BodyContent(body) : null;
+
+        // A per-try timeout that is not shorter than the whole has no effect.
+        var perTry = policy.PerTryTimeout is { } p && !(deadline.Remaining <= p) ? p : (TimeSpan?)null;
+        using var tryElapsed = perTry is { } t ? new CancellationTokenSource(t, time) : null;
+        using var either = tryElapsed is null ? null : CancellationTokenSource.CreateLinkedTokenSource(tryElapsed.Token, deadline.Token);
+        var message = request.CreateMessage(endpoint, model, _content, perTry ?? deadline.Remaining, TraceParent());
+        try
+        {
+            _response = await _lease.SendAsync(message, either?.Token ?? deadline.Token);
+            return (_response, null);
+        }
+        catch (Exception) when (deadline.HasElapsed)
+        {
+            cluster.Report(endpoint, EndpointResult.TimedOut);
+            return (null, null);
+        }
+        catch (Exception) when (exchange.Http.RequestAborted.IsCancellationRequested)
+        {
+            return (null, null);
+        }
+        catch (BadHttpRequestException)
+        {
+            // The client's body, not the application, is at fault; Kestrel ends the connection.
+            return (null, null);
+        }
+        catch (Exception) when (tryElapsed?.IsCancellationRequested == true)
+        {
+            return (null, AttemptFailure.PerTryTimeout);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            return (null, AttemptFailure.Classify(e, request.IsIdempotent));
+        }
+    }
+
+    private void Report(EndpointState endpoint, HttpResponseMessage? response, AttemptFailure? failure)
+    {
+        if (response is not null)
+        {
+            var grpc = ResponseRelay.GrpcStatusInHeaders(response);
+            cluster.Report(endpoint, EndpointResult.Response(grpc is { } status ? GrpcStatus.ToHttp(status) : (int)response.StatusCode));
+        }
+        else if (failure!.Result is { } result)
+        {
+            cluster.Report(endpoint, result);
+        }
+    }
+
+    private static AttemptOutcome OutcomeOf(HttpResponseMessage response) => new(
+        AttemptEnding.Response,
+        (int)response.StatusCode,
+        ResponseRelay.GrpcStatusInHeaders(response),
+        response.Headers.NonValidated.Contains("x-envoy-ratelimited"));
+
+    private string? TraceParent() =>
+        exchange.Http.Request.Headers.TryGetValue("traceparent", out var values) && values.Count > 0 ? values[0] : exchange.Connection.TraceParent;
+}

@@ -1,0 +1,205 @@
+using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Resilience;
+using Mesh.Waypoint.Routing;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Mesh.Waypoint.Forwarding;
+
+/// <summary>
+/// The story of a forwarded request:
+/// 1. one of the route's clusters is drawn by weight; tries stay in it;
+/// 2. the headers of the destination, then of the route, and the rewrite are applied;
+/// 3. the cluster's limits let it in;
+/// 4. try after try an endpoint is chosen, and the ending of each decides whether another follows;
+/// 5. the last response is relayed, or the waypoint answers itself.
+/// </summary>
+internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Random random, MirrorSender mirrors)
+{
+    public async Task ForwardAsync(Exchange exchange, ForwardAction action)
+    {
+        // 1.
+        if (action.Targets.IsEmpty)
+        {
+            await LocalReply.WriteAsync(exchange, action.MissingClusterStatus, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
+            return;
+        }
+
+        var target = action.Targets.Pick(random);
+        exchange.Cluster = target.Cluster;
+        if (target.Cluster.View is not { } view)
+        {
+            await LocalReply.WriteAsync(exchange, action.MissingClusterStatus, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
+            return;
+        }
+
+        // 2.
+        if (!UpgradeRule.TryRead(exchange, out var upgrade))
+        {
+            exchange.Http.Response.Headers.Connection = "close";
+            await LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, string.Empty, "upgrade_failed");
+            return;
+        }
+
+        string? setCookie = null;
+        var hash = view.Model.Hash?.Hash(exchange.Facts, random, out setCookie);
+        var request = Prepare(exchange, action, target, upgrade);
+
+        // 3.
+        if (!target.Cluster.Circuit.TryEnterRequest(view.Model.Limits))
+        {
+            exchange.Http.Response.Headers["x-envoy-overloaded"] = "true";
+            await ReplyToFailureAsync(exchange, AttemptFailure.Overflow, retried: false);
+            return;
+        }
+
+        try
+        {
+            await RunAsync(exchange, action, target, request, hash, setCookie);
+        }
+        finally
+        {
+            target.Cluster.Circuit.LeaveRequest();
+        }
+    }
+
+    private async Task RunAsync(Exchange exchange, ForwardAction action, RouteTarget target, UpstreamRequest request, ulong? hash, string? setCookie)
+    {
+        var http = exchange.Http;
+        var timeout = EffectiveTimeout(exchange, action);
+        using var deadline = new RequestDeadline(timeout, time, http.RequestAborted);
+        var hasBody = request.Upgrade is null && http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true;
+        using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0, deadline.Start);
+        if (!hasBody)
+            deadline.Start();
+        mirrors.Send(exchange, action, request, body);
+
+        var attempts = new AttemptSeries(exchange, target.Cluster, action.Retry, dialer, time, random) { Hash = hash };
+        try
+        {
+            // 4.
+            var result = await attempts.RunAsync(request, body, deadline);
+            exchange.BytesReceived = body.BytesReceived;
+
+            // 5.
+            if (result.Response is { } response)
+                await RelayAsync(exchange, target, response, deadline, setCookie);
+            else if (deadline.HasElapsed)
+                await LocalReply.WriteAsync(exchange, StatusCodes.Status504GatewayTimeout, "upstream request timeout", "response_timeout", ResponseFlags.UpstreamRequestTimeout);
+            else if (http.RequestAborted.IsCancellationRequested)
+                ClientLeft(exchange);
+            else if (result.Failure is { } failure)
+                await ReplyToFailureAsync(exchange, failure, result.WasRetried);
+            else
+                await LocalReply.WriteAsync(exchange, StatusCodes.Status503ServiceUnavailable, "no healthy upstream", "no_healthy_upstream", ResponseFlags.NoHealthyUpstream);
+        }
+        finally
+        {
+            await attempts.EndAsync();
+            exchange.BytesReceived = body.BytesReceived;
+        }
+    }
+
+    private async Task RelayAsync(Exchange exchange, RouteTarget target, HttpResponseMessage response, RequestDeadline deadline, string? setCookie)
+    {
+        exchange.UpstreamServiceMilliseconds = (long)time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds;
+        exchange.Details = "via_upstream";
+        exchange.GrpcStatus = ResponseRelay.GrpcStatusInHeaders(response);
+        try
+        {
+            if (response.StatusCode == System.Net.HttpStatusCode.SwitchingProtocols)
+            {
+                ResponseRelay.CopyHeaders(exchange, response, target, setCookie);
+                await UpgradeTunnel.RunAsync(exchange, response, deadline.Token);
+                return;
+            }
+
+            ResponseRelay.CopyHeaders(exchange, response, target, setCookie);
+            await ResponseRelay.CopyBodyAsync(exchange, response, deadline.Token);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException)
+        {
+            CutResponse(exchange, deadline, e);
+        }
+    }
+
+    // Headers may be out already: the client learns by the stream's end that the response is not complete.
+    private static void CutResponse(Exchange exchange, RequestDeadline deadline, Exception error)
+    {
+        if (exchange.Http.RequestAborted.IsCancellationRequested)
+        {
+            ClientLeft(exchange);
+            return;
+        }
+
+        if (deadline.HasElapsed)
+        {
+            exchange.Flags |= ResponseFlags.UpstreamRequestTimeout;
+            exchange.Details = "response_timeout";
+            exchange.Cluster?.Report(exchange.Endpoint!, EndpointResult.TimedOut);
+        }
+        else
+        {
+            var failure = AttemptFailure.Classify(error, isSafeToRepeat: false);
+            exchange.Flags |= failure.Flag;
+            exchange.Details = $"upstream_reset_after_response_started{{{failure.Reason.Replace(' ', '_')}}}";
+            exchange.Cluster?.Report(exchange.Endpoint!, EndpointResult.ConnectionFailed);
+        }
+
+        exchange.Http.Abort();
+    }
+
+    private static void ClientLeft(Exchange exchange)
+    {
+        exchange.Flags |= ResponseFlags.DownstreamConnectionTermination;
+        exchange.Details = "downstream_remote_disconnect";
+    }
+
+    private static Task ReplyToFailureAsync(Exchange exchange, AttemptFailure failure, bool retried)
+    {
+        var flags = failure.Flag | (retried ? ResponseFlags.RetryLimitExceeded : ResponseFlags.None);
+        exchange.UpstreamFailure = failure.Transport;
+        if (failure.Ending == AttemptEnding.PerTryTimeout)
+            return LocalReply.WriteAsync(exchange, failure.Status, "upstream request timeout", failure.Reason, flags);
+        var detail = failure.Reason.Replace(' ', '_') + (failure.Transport is null ? string.Empty : "|" + failure.Transport);
+        return LocalReply.WriteAsync(
+            exchange,
+            failure.Status,
+            $"upstream connect error or disconnect/reset before headers. {(retried ? "retried and the latest " : string.Empty)}reset reason: {failure.Reason}",
+            $"upstream_reset_before_response_started{{{detail}}}",
+            flags);
+    }
+
+    private static UpstreamRequest Prepare(Exchange exchange, ForwardAction action, RouteTarget target, string? upgrade)
+    {
+        var http = exchange.Http;
+        var headers = http.Request.Headers;
+        var facts = exchange.FormatFacts(withResponse: false);
+        HopByHop.StripRequest(headers);
+        target.RequestHeaders?.Apply(headers, facts);
+        exchange.Route?.RequestHeaders?.Apply(headers, facts);
+
+        // rewrite.authority before a set Host; a destination's host counts only where there is one destination (reference 1.6).
+        var authority = action.Rewrite?.Authority ?? exchange.Route?.RequestHeaders?.Host ?? (action.Targets.Items.Count == 1 ? target.RequestHeaders?.Host : null);
+        if (authority is not null && authority != exchange.Facts.Authority)
+            headers["x-envoy-original-host"] = exchange.Facts.Authority;
+        var path = action.Rewrite?.Path(exchange.Facts.Path, exchange.Match!) ?? exchange.Facts.Path;
+        if (path != exchange.Facts.Path)
+            headers["x-envoy-original-path"] = exchange.OriginalPath;
+        var query = exchange.Facts.HasQuery ? "?" + exchange.Facts.Query : string.Empty;
+        return new UpstreamRequest(http.Request, authority ?? exchange.Facts.Authority, path + query) { Upgrade = upgrade };
+    }
+
+    /// <summary>For gRPC the smaller of the client's grpc-timeout and the route's; the client's alone counts too (recorded).</summary>
+    private static TimeSpan? EffectiveTimeout(Exchange exchange, ForwardAction action)
+    {
+        if (!exchange.Facts.IsGrpc)
+            return action.Timeout;
+        var headers = exchange.Http.Request.Headers;
+        var client = GrpcStatus.ParseTimeout(headers["grpc-timeout"]);
+        var effective = client is null ? action.Timeout : action.Timeout is { } route && route < client ? route : client;
+        if (effective is { } timeout && effective != client)
+            headers["grpc-timeout"] = FormattableString.Invariant($"{(long)timeout.TotalMilliseconds}m");
+        return effective;
+    }
+}

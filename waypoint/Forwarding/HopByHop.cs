@@ -1,0 +1,47 @@
+using System.Net.Http.Headers;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Waypoint.Forwarding;
+
+/// <summary>Headers that belong to one connection and never cross a proxy (RFC 9110 7.6.1; reference 7.1).</summary>
+internal static class HopByHop
+{
+    private static readonly HashSet<string> Names = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "HTTP2-Settings",
+    };
+
+    public static bool Is(string name) => Names.Contains(name);
+
+    /// <summary>Removes them, and every header that Connection names, from a request.</summary>
+    public static void StripRequest(IHeaderDictionary headers)
+    {
+        var te = headers.TE.ToString();
+        foreach (var value in headers.Connection)
+        {
+            foreach (var range in value.AsSpan().Split(','))
+            {
+                var name = value.AsSpan(range).Trim();
+                if (name.Length > 0)
+                    headers.Remove(name.ToString());
+            }
+        }
+
+        foreach (var name in Names)
+            headers.Remove(name);
+
+        // gRPC needs it end to end; nothing else of TE is.
+        if (te.Contains("trailers", StringComparison.OrdinalIgnoreCase))
+            headers.TE = "trailers";
+        else
+            headers.Remove("TE");
+    }
+
+    /// <summary>The names that a response's Connection header nominates.</summary>
+    public static IReadOnlyCollection<string> Nominated(HttpHeadersNonValidated headers)
+    {
+        if (!headers.TryGetValues("Connection", out var values))
+            return [];
+        return [.. values.SelectMany(v => v.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
+    }
+}

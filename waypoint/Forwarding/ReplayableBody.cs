@@ -1,0 +1,111 @@
+using System.Buffers;
+using System.IO.Pipelines;
+
+namespace Mesh.Waypoint.Forwarding;
+
+/// <summary>
+/// The request body: streamed to the first try as it arrives and copied beside it, so that a later try can send it again. Above the limit the
+/// copy is given up and with it retries; the request itself goes on (reference 7.8). One try reads at a time.
+/// </summary>
+internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepCopy, Action onCompleted) : IDisposable
+{
+    /// <summary>Envoy's connection buffer limit, which is also what a retry can replay.</summary>
+    public const int Limit = 1024 * 1024;
+
+    private byte[] _copy = [];
+    private int _copied;
+    private bool _keepCopy = keepCopy && hasBody;
+    private bool _readAnything;
+
+    public bool HasBody => hasBody;
+
+    /// <summary>The client's body has arrived completely.</summary>
+    public bool IsComplete { get; private set; } = !hasBody;
+
+    public long BytesReceived { get; private set; }
+
+    /// <summary>A new try can send everything from the start.</summary>
+    public bool CanReplay => !hasBody || !_readAnything || _keepCopy;
+
+    public async Task CopyToAsync(Stream destination, CancellationToken cancellation)
+    {
+        // The handler may start over by itself (HTTP/2 REFUSED_STREAM): never with half a body.
+        if (!CanReplay)
+            throw new IOException("the request body was sent once and was too long to be kept");
+
+        // 1. What earlier tries have read already.
+        if (_copied > 0)
+            await destination.WriteAsync(_copy.AsMemory(0, _copied), cancellation);
+
+        // 2. What still arrives.
+        while (!IsComplete)
+        {
+            if (!reader.TryRead(out var result))
+            {
+                await destination.FlushAsync(cancellation);
+                result = await reader.ReadAsync(cancellation);
+            }
+
+            if (result.IsCanceled)
+                throw new OperationCanceledException(cancellation);
+            foreach (var segment in result.Buffer)
+            {
+                Remember(segment.Span);
+                BytesReceived += segment.Length;
+                await destination.WriteAsync(segment, cancellation);
+            }
+
+            reader.AdvanceTo(result.Buffer.End);
+            if (result.IsCompleted)
+                Complete();
+        }
+
+        await destination.FlushAsync(cancellation);
+    }
+
+    public void Dispose()
+    {
+        _keepCopy = false;
+        Release();
+    }
+
+    private void Complete()
+    {
+        IsComplete = true;
+        onCompleted();
+    }
+
+    private void Remember(ReadOnlySpan<byte> data)
+    {
+        if (data.Length > 0)
+            _readAnything = true;
+        if (!_keepCopy)
+            return;
+        if (_copied + data.Length > Limit)
+        {
+            _keepCopy = false;
+            Release();
+            return;
+        }
+
+        if (_copied + data.Length > _copy.Length)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent(Math.Min(Limit, Math.Max(4096, (_copied + data.Length) * 2)));
+            _copy.AsSpan(0, _copied).CopyTo(larger);
+            Release(keepCount: true);
+            _copy = larger;
+        }
+
+        data.CopyTo(_copy.AsSpan(_copied));
+        _copied += data.Length;
+    }
+
+    private void Release(bool keepCount = false)
+    {
+        if (_copy.Length > 0)
+            ArrayPool<byte>.Shared.Return(_copy);
+        _copy = [];
+        if (!keepCount)
+            _copied = 0;
+    }
+}

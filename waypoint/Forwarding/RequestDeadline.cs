@@ -1,0 +1,46 @@
+namespace Mesh.Waypoint.Forwarding;
+
+/// <summary>
+/// The route timeout: covers all tries and the pauses between them, and starts when the client's request has arrived completely - so a call whose
+/// request never ends is never cut by it (reference 1.7).
+/// </summary>
+internal sealed class RequestDeadline : IDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly TimeSpan? _timeout;
+    private readonly CancellationTokenSource _elapsed;
+    private readonly CancellationTokenSource _either;
+    private long _startedAt;
+
+    public RequestDeadline(TimeSpan? timeout, TimeProvider time, CancellationToken clientGone)
+    {
+        _time = time;
+        _timeout = timeout;
+        _elapsed = timeout is null ? new CancellationTokenSource() : new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        _either = CancellationTokenSource.CreateLinkedTokenSource(_elapsed.Token, clientGone);
+    }
+
+    /// <summary>Cancelled by the timeout or by the client's leaving.</summary>
+    public CancellationToken Token => _either.Token;
+
+    public bool HasElapsed => _elapsed.IsCancellationRequested;
+
+    /// <summary>Null: no timeout. Before the request is complete that is the whole of it.</summary>
+    public TimeSpan? Remaining => _timeout is not { } timeout ? null
+        : _startedAt == 0 ? timeout
+        : TimeSpan.FromTicks(Math.Max(0, (timeout - _time.GetElapsedTime(_startedAt)).Ticks));
+
+    public void Start()
+    {
+        if (_timeout is not { } timeout || _startedAt != 0)
+            return;
+        _startedAt = _time.GetTimestamp();
+        _elapsed.CancelAfter(timeout);
+    }
+
+    public void Dispose()
+    {
+        _either.Dispose();
+        _elapsed.Dispose();
+    }
+}

@@ -1,0 +1,19 @@
+using Mesh.Waypoint.Authorization;
+using Mesh.Waypoint.Forwarding;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Waypoint.Pipeline;
+
+/// <summary>AuthorizationPolicies: CUSTOM, DENY, ALLOW in this order.</summary>
+internal sealed class AuthorizationStep(Func<PolicyTable> policies)
+{
+    public Task InvokeAsync(HttpContext http, RequestDelegate next)
+    {
+        var exchange = Exchange.Of(http);
+        var facts = new PolicyFacts(exchange.Connection.Caller, exchange.Connection.Original, exchange.Facts, exchange.Claims);
+        var verdict = policies().For(exchange.Destination!).Evaluate(facts);
+        return verdict.IsAllowed
+            ? next(http)
+            : LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, "RBAC: access denied", verdict.Details!);
+    }
+}

@@ -1,0 +1,73 @@
+using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Routing;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Mesh.Waypoint.Pipeline;
+
+/// <summary>Takes the request's facts from what was sent, refuses what cannot be understood in one way only, and cleans the headers.</summary>
+internal sealed class HygieneStep(PathNormalization normalization)
+{
+    public Task InvokeAsync(HttpContext http, RequestDelegate next)
+    {
+        var exchange = Exchange.Of(http);
+        var request = http.Request;
+        var target = http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+        var caller = exchange.Connection.Caller;
+
+        // 1. The target: origin form, absolute form (its authority wins over Host), or the asterisk.
+        var authority = request.Host.Value ?? string.Empty;
+        var isAbsolute = target.Length > 0 && target[0] != '/' && target.Contains("://", StringComparison.Ordinal);
+        if (isAbsolute)
+            (authority, target) = SplitAbsolute(target);
+        exchange.OriginalPath = target;
+        var withoutFragment = target.IndexOf('#', StringComparison.Ordinal) is >= 0 and var fragment ? target[..fragment] : target;
+        var question = withoutFragment.IndexOf('?', StringComparison.Ordinal);
+        var path = question < 0 ? withoutFragment : withoutFragment[..question];
+        var normalized = PathNormalizer.Normalize(path, normalization);
+
+        // The client's word on the scheme counts for matching as it does in Envoy, then Kestrel's.
+        var scheme = request.Headers.TryGetValue("x-forwarded-proto", out var forwarded) && forwarded.Count == 1 && forwarded[0] is "http" or "https"
+            ? forwarded[0]!
+            : "http";
+        exchange.Facts = new RequestFacts
+        {
+            Method = request.Method,
+            Scheme = scheme,
+            Authority = authority,
+            Path = normalized ?? path,
+            Query = question < 0 ? string.Empty : withoutFragment[(question + 1)..],
+            HasQuery = question >= 0,
+            Headers = request.Headers,
+            Caller = caller,
+        };
+
+        // 2. What has no meaning here.
+        if (request.Method.AsSpan().IndexOfAnyInRange('a', 'z') >= 0)
+            return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "invalid_method");
+        if (HttpMethods.IsConnect(request.Method))
+            return RefuseAsync(exchange, StatusCodes.Status404NotFound, string.Empty, "route_not_found", ResponseFlags.NoRouteFound);
+        if (path == "*")
+            return RefuseAsync(exchange, StatusCodes.Status404NotFound, string.Empty, "absolute_path_rejected");
+        if (normalized is null)
+            return RefuseAsync(exchange, StatusCodes.Status400BadRequest, string.Empty, "path_normalization_failed");
+
+        // 3. Headers.
+        HeaderHygiene.Sanitize(request.Headers, scheme, static () => Guid.NewGuid().ToString());
+        return next(http);
+    }
+
+    private static Task RefuseAsync(Exchange exchange, int status, string body, string details, ResponseFlags flags = ResponseFlags.None)
+    {
+        if (HttpProtocol.IsHttp11(exchange.Http.Request.Protocol) && details != "absolute_path_rejected")
+            exchange.Http.Response.Headers.Connection = "close";
+        return LocalReply.WriteAsync(exchange, status, body, details, flags);
+    }
+
+    private static (string Authority, string Target) SplitAbsolute(string target)
+    {
+        var start = target.IndexOf("://", StringComparison.Ordinal) + 3;
+        var end = target.AsSpan(start).IndexOfAny('/', '?');
+        return end < 0 ? (target[start..], "/") : (target.Substring(start, end), target[start + end] == '/' ? target[(start + end)..] : "/" + target[(start + end)..]);
+    }
+}

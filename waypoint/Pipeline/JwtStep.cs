@@ -1,0 +1,54 @@
+using Mesh.Waypoint.Authorization;
+using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Routing;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Waypoint.Pipeline;
+
+/// <summary>RequestAuthentication: a bad token is answered here, a valid one becomes claims.</summary>
+internal sealed class JwtStep(Func<PolicyTable> policies, JwtAuthenticator authenticator)
+{
+    public async Task InvokeAsync(HttpContext http, RequestDelegate next)
+    {
+        var exchange = Exchange.Of(http);
+        var rules = policies().For(exchange.Destination!).Jwt;
+
+        // Browsers send preflights without credentials.
+        if (rules.Count == 0 || CorsRule.IsPreflight(exchange.Facts))
+        {
+            await next(http);
+            return;
+        }
+
+        var step = new TokenRemoval();
+        var result = await authenticator.AuthenticateAsync(rules, exchange.Facts, step, http.RequestAborted);
+        if (result.Status != 0)
+        {
+            // The realm has no query: it would echo a token that was sent there.
+            http.Response.Headers.WWWAuthenticate = $"Bearer realm=\"{exchange.Facts.Scheme}://{exchange.Facts.Authority}{exchange.Facts.Path}\", error=\"invalid_token\"";
+            await LocalReply.WriteAsync(exchange, result.Status, result.Reason!, $"jwt_authn_access_denied{{{result.Reason!.Replace(' ', '_')}}}");
+            return;
+        }
+
+        exchange.Claims = result.Claims;
+        if (step.RemovedParameter is { } parameter)
+            exchange.Facts = WithoutParameter(exchange.Facts, parameter);
+        await next(http);
+    }
+
+    private static RequestFacts WithoutParameter(RequestFacts facts, string name)
+    {
+        var kept = string.Join('&', facts.Query.Split('&').Where(p => p != name && !p.StartsWith(name + "=", StringComparison.Ordinal)));
+        return new RequestFacts
+        {
+            Method = facts.Method,
+            Scheme = facts.Scheme,
+            Authority = facts.Authority,
+            Path = facts.Path,
+            Query = kept,
+            HasQuery = kept.Length > 0,
+            Headers = facts.Headers,
+            Caller = facts.Caller,
+        };
+    }
+}

@@ -1,0 +1,37 @@
+using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Telemetry;
+using Mesh.Waypoint.Transport;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Waypoint.Pipeline;
+
+/// <summary>Makes the exchange, and reports it once when everything behind has ended.</summary>
+internal sealed class ReportStep(IRequestReporter reporter, TimeProvider time)
+{
+    public async Task InvokeAsync(HttpContext http, RequestDelegate next)
+    {
+        var connection = http.Features.Get<InboundConnection>() ?? throw new InvalidOperationException("a connection without tunnel facts reached the pipeline");
+        var exchange = new Exchange(http, connection, time.GetTimestamp());
+        http.Features.Set(exchange);
+        try
+        {
+            await next(http);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException && !http.Response.HasStarted)
+        {
+            // Ours to fix; the client gets an answer, the log the reason.
+            exchange.UpstreamFailure = e.ToString();
+            await LocalReply.WriteAsync(exchange, StatusCodes.Status500InternalServerError, "internal error of the waypoint", "internal_error", ResponseFlags.LocalReset);
+        }
+        finally
+        {
+            if (http.RequestAborted.IsCancellationRequested && exchange.Details is null)
+            {
+                exchange.Flags |= ResponseFlags.DownstreamConnectionTermination;
+                exchange.Details = "downstream_remote_disconnect";
+            }
+
+            reporter.Report(exchange, time.GetElapsedTime(exchange.StartedAt));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+
+namespace Mesh.Waypoint.Transport;
+
+/// <summary>Carries bytes both ways; the end of one direction is passed on and does not end the other.</summary>
+internal sealed class TcpPump
+{
+    private const int BufferSize = 64 * 1024;
+
+    public long BytesFromClient { get; private set; }
+
+    public long BytesToClient { get; private set; }
+
+    public async Task RunAsync(PipeReader client, Stream clientOut, Stream upstream, CancellationToken cancellation)
+    {
+        using var broken = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var up = Guard(UpAsync(client, upstream, broken.Token), broken);
+        var down = Guard(DownAsync(upstream, clientOut, broken.Token), broken);
+        await Task.WhenAll(up, down);
+    }
+
+    private async Task UpAsync(PipeReader client, Stream upstream, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var read = await client.ReadAsync(cancellation);
+            foreach (var segment in read.Buffer)
+            {
+                await upstream.WriteAsync(segment, cancellation);
+                BytesFromClient += segment.Length;
+            }
+
+            await upstream.FlushAsync(cancellation);
+            client.AdvanceTo(read.Buffer.End);
+            if (!read.IsCompleted)
+                continue;
+            HalfClose.EndWriting(upstream);
+            return;
+        }
+    }
+
+    private async Task DownAsync(Stream upstream, Stream client, CancellationToken cancellation)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            while (true)
+            {
+                var count = await upstream.ReadAsync(buffer, cancellation);
+                if (count == 0)
+                    break;
+                await client.WriteAsync(buffer.AsMemory(0, count), cancellation);
+                await client.FlushAsync(cancellation);
+                BytesToClient += count;
+            }
+
+            HalfClose.EndWriting(client);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    // A direction that breaks (not: ends) takes the other with it.
+    private static async Task Guard(Task direction, CancellationTokenSource broken)
+    {
+        try
+        {
+            await direction;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or SocketException)
+        {
+            await broken.CancelAsync();
+        }
+    }
+}
+
+/// <summary>The end of one direction on the streams that connections are made of.</summary>
+internal static class HalfClose
+{
+    public static void EndWriting(Stream stream)
+    {
+        switch (stream)
+        {
+            case NetworkStream network:
+                network.Socket.Shutdown(SocketShutdown.Send);
+                break;
+            case IHalfClose half:
+                half.EndWriting();
+                break;
+            default:
+                stream.Dispose();
+                break;
+        }
+    }
+}
+
+/// <summary>A stream whose sending side can end by itself.</summary>
+internal interface IHalfClose
+{
+    void EndWriting();
+}

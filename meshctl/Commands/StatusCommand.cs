@@ -37,6 +37,12 @@ internal static class StatusCommand
 
     private static void Print(string title, string[] columns, IEnumerable<string[]> rows)
     {
+        // Into a file or another program: as wide as needed and without colours.
+        var console = Console.IsOutputRedirected
+            ? AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(Console.Out) })
+            : AnsiConsole.Console;
+        if (Console.IsOutputRedirected)
+            console.Profile.Width = 220;
         var table = new Table { Border = TableBorder.Simple, Title = new TableTitle(title) };
         table.AddColumns(columns);
         var any = false;
@@ -47,6 +53,6 @@ internal static class StatusCommand
         }
 
         if (any)
-            AnsiConsole.Write(table);
+            console.Write(table);
     }
 }

@@ -20,7 +20,7 @@ internal sealed class NodeAgent : INodeAgent, IAsyncDisposable
         var nodeName = AddressPlan.NodeName(node);
         var name = $"ztunnel-{nodeName}";
         var socket = Path.Combine(MeshPaths.Agents, $"{nodeName}.sock");
-        var server = ZdsServer.Start(nodeName, socket, log);
+        var server = await ZdsServer.StartAsync(nodeName, socket, log);
         var environment = ControlPlane.ProxyEnvironment(await controlPlane.TokenAsync("node", nodeName, cancel));
         foreach (var (key, value) in (ReadOnlySpan<(string, string)>)
         [

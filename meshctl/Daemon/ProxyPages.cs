@@ -1,8 +1,10 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 
 using Mesh.Meshctl.Control;
-using Mesh.Meshctl.Local;
 using Mesh.Meshctl.Topology;
+using Mesh.Net;
 
 namespace Mesh.Meshctl.Daemon;
 
@@ -32,8 +34,18 @@ internal static class ProxyPages
 
     public static async Task<string> GetAsync(string networkNamespacePath, string path, CancellationToken cancel)
     {
-        var page = await Tool.RunAsync([.. Namespaces.EnterNetwork(networkNamespacePath), "curl", "-sf", "-m", "5", $"http://localhost:{AdminPort}{path}"], cancel: cancel);
-        return page.Ok ? page.Output : throw new HttpRequestException(page.Reason);
+        using var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, token) =>
+            {
+                using var network = NetworkNamespace.Open(networkNamespacePath);
+                var socket = network.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+                await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, AdminPort), token);
+                return new NetworkStream(socket, ownsSocket: true);
+            },
+        };
+        using var http = new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(5) };
+        return await http.GetStringAsync(new Uri($"http://localhost:{AdminPort}{path}"), cancel);
     }
 
     public static IEnumerable<CertificateStatus> ReadCertificates(string proxy, string configDump)

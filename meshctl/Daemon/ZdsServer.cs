@@ -1,5 +1,7 @@
 using System.Threading.Channels;
 
+using Mesh.Net;
+
 namespace Mesh.Meshctl.Daemon;
 
 /// <summary>A pod as the node agent must know it.</summary>
@@ -21,9 +23,10 @@ internal sealed partial class ZdsServer : IAsyncDisposable
     private readonly Dictionary<string, Wanted> _wanted = new(StringComparer.Ordinal);
     private readonly List<Channel<ZdsOrder>> _connections = [];
 
-    private ZdsServer(string node, Action<string> log)
+    private ZdsServer(string node, EventLoop loop, Action<string> log)
     {
         _node = node;
+        _loop = loop;
         _log = log;
     }
 

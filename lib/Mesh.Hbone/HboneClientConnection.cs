@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Net;
+using Mesh.Http2;
+using Mesh.Model;
+using Mesh.Model.Identity;
+using Mesh.Net;
+
+namespace Mesh.Hbone;
+
+/// <summary>The client side of a tunnel connection: opens CONNECT streams and waits for their answers.</summary>
+public sealed class HboneClientConnection : HboneConnection
+{
+    private readonly HboneOptions _options;
+    private readonly int _maxStreams;
+    private bool _draining;
+    private long _idleSince;
+
+    internal HboneClientConnection(EventLoop loop, ITransport transport, HboneOptions options, SpiffeId? peer, IPEndPoint remote, IPEndPoint local)
+        : base(loop, transport, Http2Role.Client, options, peer, remote, local)
+    {
+        _options = options;
+        _maxStreams = options.MaxStreamsPerConnection;
+        _idleSince = loop.Now;
+    }
+
+    /// <summary>The pool's hooks; called on the loop.</summary>
+    internal Action<HboneClientConnection, string>? ConnectionClosed { get; set; }
+
+    internal Action<HboneClientConnection>? RoomAvailable { get; set; }
+
+    /// <summary>The connection may be given to new callers at all (it may still be full).</summary>
+    internal bool IsUsable => !IsClosed && !_draining && !Engine.IsDraining;
+
+    /// <summary>Full by our own limit: callers need another connection.</summary>
+    internal bool IsFull => ActiveStreams >= _maxStreams;
+
+    /// <summary>A CONNECT can go out now; false below our limit means that the peer allows fewer streams than we would use.</summary>
+    internal bool CanOpen => IsUsable && !IsFull && Engine.CanOpenStream;
+
+    /// <summary>Sends CONNECT at once. Only when <see cref="CanOpen"/>.</summary>
+    internal ValueTask<TunnelResult> ConnectAsync(HeaderList headers, bool reused)
+    {
+        var stream = Engine.OpenStream(headers, endStream: false);
+        var pending = new PendingConnect(this, stream, reused);
+        stream.UserState = pending;
+        Track(stream);
+        pending.Deadline = Loop.Schedule(_options.ResponseTimeout, pending.TimedOut);
+        return new ValueTask<TunnelResult>(pending.Answer.Task);
+    }
+
+    private protected override void OnHeaders(Http2Stream stream, HeaderList headers, bool endStream)
+    {
+        if (stream.UserState is not PendingConnect pending)
+            return; // trailers of a running tunnel carry nothing for us
+        var status = int.TryParse(headers.Get(":status"), NumberStyles.None, CultureInfo.InvariantCulture, out var s) ? s : 0;
+        if (status is >= 100 and < 200)
+            return;
+        if (status == 200)
+        {
+            var tunnel = new Tunnel(this, stream, headers);
+            stream.UserState = tunnel;
+            if (endStream)
+                tunnel.PeerEnded();
+            pending.Complete(TunnelResult.Open(tunnel, pending.Reused));
+            return;
+        }
+
+        stream.UserState = null;
+        stream.Reset(Http2ErrorCode.CANCEL);
+        pending.Complete(TunnelResult.Failed(Ending.TunnelRefused, $"http status: {status}", status, headers, pending.Reused));
+    }
+
+    private protected override void OnStreamEnded(Http2Stream stream) =>
+        Fail(stream, Ending.ProtocolFailure, "the peer ended the stream without an answer to CONNECT");
+
+    private protected override void OnStreamFailed(Http2Stream stream, Http2ErrorCode? code, bool byPeer) => Fail(stream,
+        Ending.TunnelLost, code is null ? "the tunnel's connection was lost before CONNECT was answered" : $"CONNECT was reset {(byPeer ? "by the peer" : "here")}: {code}");
+
+    private protected override void OnConnectionClosed(string reason) => ConnectionClosed?.Invoke(this, reason);
+
+    private protected override void OnDraining() => _draining = true;
+
+    private protected override void StreamClosed()
+    {
+        _idleSince = Loop.Now;
+        RoomAvailable?.Invoke(this);
+    }
+
+    public override void OnStreamsAvailable() => RoomAvailable?.Invoke(this);
+
+    internal override void Tick(long now)
+    {
+        base.Tick(now);
+        if (!IsClosed && ActiveStreams == 0 && Loop.Time.GetElapsedTime(_idleSince, now) >= _options.UnusedTimeout)
+        {
+            _draining = true;
+            Abort("unused");
+        }
+    }
+
+    private static void Fail(Http2Stream stream, Ending ending, string error)
+    {
+        if (stream.UserState is not PendingConnect pending)
+            return;
+        stream.UserState = null;
+        pending.Complete(TunnelResult.Failed(ending, error, reused: pending.Reused));
+    }
+
+    /// <summary>A CONNECT without an answer yet.</summary>
+    private sealed class PendingConnect(HboneClientConnection connection, Http2Stream stream, bool reused)
+    {
+        public TaskCompletionSource<TunnelResult> Answer { get; } = new();
+
+        public bool Reused { get; } = reused;
+
+        public LoopTimer? Deadline { get; set; }
+
+        public void TimedOut()
+        {
+            if (!ReferenceEquals(stream.UserState, this))
+                return;
+            stream.UserState = null;
+            stream.Reset(Http2ErrorCode.CANCEL);
+            Complete(TunnelResult.Failed(Ending.UpstreamTimeout,
+                $"no answer to CONNECT from {connection.RemoteEndPoint} within {connection._options.ResponseTimeout.TotalSeconds:0} s", reused: Reused));
+        }
+
+        public void Complete(TunnelResult result)
+        {
+            Deadline?.Cancel();
+            Answer.TrySetResult(result);
+        }
+    }
+}

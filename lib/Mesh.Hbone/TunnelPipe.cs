@@ -1,0 +1,186 @@
+using System.IO.Pipelines;
+using Mesh.Http2;
+using Mesh.Net;
+
+namespace Mesh.Hbone;
+
+/// <summary>A tunnel as a duplex pipe, for Kestrel and for anything else that may call from other threads.</summary>
+/// <remarks>
+/// Input: the loop writes what arrives and gives stream credit back only while the reader keeps up (pause at 64 KiB, resume at 32 KiB), so
+/// back-pressure reaches the peer. Output: a story on the loop takes what the application flushed and writes it to the stream.
+/// </remarks>
+public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
+{
+    private const int PauseThreshold = 64 * 1024;
+    private const int ResumeThreshold = 32 * 1024;
+
+    private readonly Tunnel _tunnel;
+    private readonly Pipe _input;
+    private readonly Pipe _output;
+    private readonly TaskCompletionSource _closed = new();
+    private readonly LoopSignal _writable = new();
+    private int _unconsumed;
+    private bool _flushing;
+    private bool _inputEnded;
+
+    private TunnelPipe(Tunnel tunnel)
+    {
+        _tunnel = tunnel;
+        var scheduler = new LoopPipeScheduler(tunnel.Connection.Loop);
+        _input = new Pipe(new PipeOptions(readerScheduler: scheduler, writerScheduler: scheduler, pauseWriterThreshold: PauseThreshold,
+            resumeWriterThreshold: ResumeThreshold, useSynchronizationContext: false));
+        _output = new Pipe(new PipeOptions(readerScheduler: scheduler, writerScheduler: scheduler, pauseWriterThreshold: PauseThreshold,
+            resumeWriterThreshold: ResumeThreshold, useSynchronizationContext: false));
+    }
+
+    public PipeReader Input => _input.Reader;
+
+    public PipeWriter Output => _output.Writer;
+
+    /// <summary>Completes when the tunnel is over in both directions, on its loop.</summary>
+    public Task Closed => _closed.Task;
+
+    /// <summary>Attaches to the tunnel; on its loop.</summary>
+    public static TunnelPipe Attach(Tunnel tunnel)
+    {
+        var pipe = new TunnelPipe(tunnel);
+        tunnel.Attach(pipe);
+        tunnel.Connection.Loop.Spawn(pipe.CopyOutputAsync);
+        return pipe;
+    }
+
+    /// <summary>Cuts the stream; any thread.</summary>
+    public void Abort(Exception? reason = null) => _tunnel.Connection.Loop.Post(() =>
+    {
+        _tunnel.Reset(Http2ErrorCode.CANCEL);
+        OnReset(Http2ErrorCode.CANCEL, byPeer: false, reason);
+    });
+
+    /// <summary>The user is done: an end where the peer has ended too, a reset where data was still to come; any thread.</summary>
+    public void Close()
+    {
+        Output.Complete();
+        Input.Complete();
+        _tunnel.Connection.Loop.Post(() =>
+        {
+            if (!_inputEnded)
+                OnReset(Http2ErrorCode.CANCEL, byPeer: false, null);
+            if (!_tunnel.Finished)
+                _tunnel.Reset(Http2ErrorCode.CANCEL);
+        });
+    }
+
+    void ITunnelHandler.OnData(ReadOnlySpan<byte> data)
+    {
+        if (_inputEnded)
+            return;
+        data.CopyTo(_input.Writer.GetSpan(data.Length));
+        _input.Writer.Advance(data.Length);
+        _unconsumed += data.Length;
+        if (_flushing)
+            return; // the reader is behind; the credit stays with us until it has caught up
+
+        var flush = _input.Writer.FlushAsync();
+        if (flush.IsCompletedSuccessfully)
+            Flushed(flush.Result);
+        else
+            AwaitFlush(flush);
+    }
+
+    void ITunnelHandler.OnEndOfData()
+    {
+        if (!_inputEnded)
+        {
+            _inputEnded = true;
+            _input.Writer.Complete();
+        }
+
+        CheckClosed();
+    }
+
+    void ITunnelHandler.OnWritable() => _writable.Set();
+
+    void ITunnelHandler.OnReset(Http2ErrorCode? code, bool byPeer) => OnReset(code, byPeer, null);
+
+    private void OnReset(Http2ErrorCode? code, bool byPeer, Exception? reason)
+    {
+        if (!_inputEnded)
+        {
+            _inputEnded = true;
+            _input.Writer.Complete(reason ?? new TunnelResetException(code, byPeer));
+        }
+
+        _writable.Set();
+        _output.Reader.CancelPendingRead();
+        _closed.TrySetResult();
+    }
+
+    private async void AwaitFlush(ValueTask<FlushResult> flush)
+    {
+        _flushing = true;
+        var result = await flush;
+        _flushing = false;
+        Flushed(result);
+    }
+
+    private void Flushed(FlushResult result)
+    {
+        var credit = _unconsumed;
+        _unconsumed = 0;
+        _tunnel.Consume(credit);
+        if (result.IsCompleted && !_inputEnded)
+        {
+            // The application stopped reading: what still arrives is dropped, its credit goes back so that the peer can end.
+            _inputEnded = true;
+            _input.Writer.Complete();
+        }
+    }
+
+    private async Task CopyOutputAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var result = await _output.Reader.ReadAsync();
+                foreach (var segment in result.Buffer)
+                {
+                    var rest = segment;
+                    while (!_tunnel.IsReset)
+                    {
+                        rest = rest[_tunnel.Write(rest.Span)..];
+                        if (rest.IsEmpty)
+                            break;
+                        await _writable.WaitAsync();
+                    }
+                }
+
+                _output.Reader.AdvanceTo(result.Buffer.End);
+                if (_tunnel.IsReset)
+                    break;
+                if (result.IsCompleted)
+                {
+                    _tunnel.EndWrite();
+                    break;
+                }
+            }
+
+            _output.Reader.Complete();
+        }
+        catch (Exception failure) when (failure is not OutOfMemoryException)
+        {
+            // The application completed its output with an error: the peer must not take it for a clean end.
+            _output.Reader.Complete(failure);
+            _tunnel.Reset(Http2ErrorCode.CANCEL);
+            OnReset(Http2ErrorCode.CANCEL, byPeer: false, failure);
+        }
+
+        CheckClosed();
+    }
+
+    private void CheckClosed()
+    {
+        if (_inputEnded && _tunnel.WriteEnded)
+            _closed.TrySetResult();
+    }
+}

@@ -1,0 +1,42 @@
+using System.Diagnostics.CodeAnalysis;
+using Mesh.Http2;
+using Mesh.Model;
+
+namespace Mesh.Hbone;
+
+/// <summary>What became of a CONNECT: a tunnel, or one ending of the closed set with the text for people.</summary>
+public readonly struct TunnelResult
+{
+    private TunnelResult(Tunnel? tunnel, Ending ending, string error, int? status, HeaderList? headers, bool reused)
+    {
+        Tunnel = tunnel;
+        Ending = ending;
+        Error = error;
+        Status = status;
+        Headers = headers;
+        Reused = reused;
+    }
+
+    public Tunnel? Tunnel { get; }
+
+    public Ending Ending { get; }
+
+    /// <summary>For the operator; empty with a tunnel.</summary>
+    public string Error { get; }
+
+    /// <summary>The peer's answer where there was one.</summary>
+    public int? Status { get; }
+
+    /// <summary>The peer's headers where there was an answer.</summary>
+    public HeaderList? Headers { get; }
+
+    /// <summary>True if the CONNECT went over a connection that stood already.</summary>
+    public bool Reused { get; }
+
+    [MemberNotNullWhen(true, nameof(Tunnel))]
+    public bool IsOpen => Tunnel is not null;
+
+    internal static TunnelResult Open(Tunnel tunnel, bool reused) => new(tunnel, Ending.Ok, string.Empty, 200, tunnel.Headers, reused);
+
+    internal static TunnelResult Failed(Ending ending, string error, int? status = null, HeaderList? headers = null, bool reused = false) => new(null, ending, error, status, headers, reused);
+}

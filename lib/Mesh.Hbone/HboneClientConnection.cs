@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using Mesh.Http2;
 using Mesh.Model;
-using Mesh.Model.Identity;
 using Mesh.Net;
 
 namespace Mesh.Hbone;

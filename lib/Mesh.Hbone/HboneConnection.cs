@@ -1,6 +1,6 @@
 using System.Net;
 using Mesh.Http2;
-using Mesh.Model.Identity;
+using Mesh.Model;
 using Mesh.Net;
 
 namespace Mesh.Hbone;
@@ -196,6 +196,8 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
         OnDraining();
         CloseIfDrained();
     }
+
+    void IHttp2Handler.OnDrained() => CloseIfDrained();
 
     void IHttp2Handler.OnConnectionError(Http2ConnectionError error)
     {

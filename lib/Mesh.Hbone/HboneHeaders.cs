@@ -1,6 +1,6 @@
 using System.Net;
 using Mesh.Http2;
-using Mesh.Model.Identity;
+using Mesh.Model;
 
 namespace Mesh.Hbone;
 

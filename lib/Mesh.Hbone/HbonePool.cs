@@ -1,5 +1,4 @@
 using Mesh.Http2;
-using Mesh.Identity;
 using Mesh.Model;
 using Mesh.Net;
 

@@ -1,4 +1,3 @@
-using Mesh.Identity;
 using Mesh.Model;
 using Mesh.Net;
 

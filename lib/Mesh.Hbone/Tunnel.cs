@@ -61,7 +61,7 @@ public sealed class Tunnel
     public int Write(ReadOnlySpan<byte> data) => _resetSeen ? data.Length : _stream.Write(data);
 
     /// <summary>Room inside the connection's output, behind a frame header that <see cref="Commit"/> fills in. Empty: wait for OnWritable.</summary>
-    public Memory<byte> GetBuffer(int sizeHint) => _stream.GetDataBuffer(sizeHint);
+    public Span<byte> GetBuffer(int sizeHint) => _stream.GetDataBuffer(sizeHint);
 
     public void Commit(int count) => _stream.CommitData(count);
 
@@ -90,6 +90,9 @@ public sealed class Tunnel
         if (!_resetSeen)
             _stream.Consume(bytes);
     }
+
+    /// <summary>What a request received before it was accepted.</summary>
+    internal void Prepend(EarlyData early) => _early = early;
 
     internal void Received(ReadOnlySpan<byte> data)
     {

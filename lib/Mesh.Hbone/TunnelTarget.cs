@@ -1,5 +1,5 @@
 using System.Net;
-using Mesh.Model.Identity;
+using Mesh.Model;
 
 namespace Mesh.Hbone;
 

@@ -1,0 +1,106 @@
+using System.Net;
+using Mesh.Identity.Tls;
+using Mesh.Model;
+using Mesh.Net;
+
+namespace Mesh.Hbone;
+
+/// <summary>What the owner of an <see cref="HboneAcceptor"/> decides and hears, on the acceptor's loop.</summary>
+public interface ITunnelAcceptor
+{
+    /// <summary>The certificate to show on a connection that was just accepted; a failure closes it with that ending.</summary>
+    ValueTask<CertificateAnswer> GetCertificateAsync();
+
+    /// <summary>A CONNECT arrived. The verdict may come later.</summary>
+    void OnTunnel(TunnelRequest request);
+
+    /// <summary>A connection ended before it could carry a tunnel: no certificate, or the TLS handshake failed.</summary>
+    void OnHandshakeFailed(IPEndPoint remote, IPEndPoint local, Ending ending, string error);
+}
+
+/// <summary>Turns accepted sockets into tunnel connections: certificate, TLS, HTTP/2.</summary>
+public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor owner, HboneOptions options) : IDisposable
+{
+    private readonly HashSet<HboneServerConnection> _connections = [];
+    private readonly HashSet<TlsTransport> _handshaking = [];
+    private bool _draining;
+
+    /// <summary>Standing connections, for metrics, drain and tests.</summary>
+    public IReadOnlyCollection<HboneServerConnection> Connections => _connections;
+
+    /// <summary>Takes ownership of the socket. On the loop.</summary>
+    public void Accept(LoopSocket socket)
+    {
+        if (_draining)
+        {
+            socket.Dispose();
+            return;
+        }
+
+        socket.SetNoDelay(true);
+        loop.Spawn(() => HandshakeAsync(socket));
+    }
+
+    /// <summary>Running tunnels finish; see <see cref="HboneConnection.Drain"/>.</summary>
+    public void Drain()
+    {
+        _draining = true;
+        foreach (var connection in _connections.ToArray())
+            connection.Drain();
+    }
+
+    /// <summary>Ends every connection at once; open tunnels are reset.</summary>
+    public void AbortAll(string reason) => AbortWhere(_ => true, reason);
+
+    public void AbortWhere(Func<HboneServerConnection, bool> condition, string reason)
+    {
+        foreach (var connection in _connections.Where(condition).ToArray())
+            connection.Abort(reason);
+    }
+
+    public void Dispose()
+    {
+        _draining = true;
+        foreach (var transport in _handshaking.ToArray())
+            transport.Abort();
+        AbortAll("the listener was closed");
+    }
+
+    private async Task HandshakeAsync(LoopSocket socket)
+    {
+        var remote = socket.RemoteEndPoint;
+        var local = socket.LocalEndPoint;
+        var certificate = await owner.GetCertificateAsync();
+        if (certificate.Certificate is not { } own)
+        {
+            socket.Dispose();
+            owner.OnHandshakeFailed(remote, local, Ending.IdentityNotIssued, certificate.Error);
+            return;
+        }
+
+        var transport = new TlsTransport(socket);
+        _handshaking.Add(transport);
+        PeerVerification? peer = null;
+        var result = await transport.HandshakeAsServerAsync(tls.ServerOptions(own, seen => peer = seen), options.HandshakeTimeout);
+        _handshaking.Remove(transport);
+        if (!result.IsOk || _draining)
+        {
+            transport.Dispose();
+            if (!result.IsOk)
+                Refused(remote, local, peer, result);
+            return;
+        }
+
+        var connection = new HboneServerConnection(loop, transport, options, peer?.Identity, remote, local, owner.OnTunnel, c => _connections.Remove(c));
+        _connections.Add(connection);
+        connection.Start();
+    }
+
+    private void Refused(IPEndPoint remote, IPEndPoint local, PeerVerification? peer, TlsHandshakeResult result)
+    {
+        if (peer is { IsTrusted: false } refused)
+            owner.OnHandshakeFailed(remote, local, refused.Ending, $"tls handshake refused: {refused}");
+        else
+            owner.OnHandshakeFailed(remote, local, Ending.TlsFailure, $"tls handshake failed: {result.Text}");
+    }
+}

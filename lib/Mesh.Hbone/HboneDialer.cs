@@ -1,0 +1,63 @@
+using System.Net;
+using Mesh.Identity.Tls;
+using Mesh.Model;
+using Mesh.Net;
+
+namespace Mesh.Hbone;
+
+/// <summary>A new tunnel connection, or one ending with the text for the operator.</summary>
+public readonly record struct DialResult(HboneClientConnection? Connection, Ending Ending, string Error);
+
+/// <summary>Opens tunnel connections: certificate, TCP, TLS with the identity check, HTTP/2.</summary>
+/// <param name="connectOptions">How this pod's sockets are made (namespace, mark, keep-alive) for a given peer.</param>
+public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates certificates, Func<IPEndPoint, ConnectOptions> connectOptions, HboneOptions options)
+{
+    /// <summary>Handshakes are the expensive part of a connection; their number and time are worth counting.</summary>
+    public Action<TunnelTarget, TimeSpan>? Connected { get; set; }
+
+    public async ValueTask<DialResult> DialAsync(TunnelTarget target)
+    {
+        // (1) Nothing is sent to anybody before we can prove who we are.
+        var own = await certificates.GetAsync(target.Source);
+        if (own.Certificate is not { } certificate)
+            return new DialResult(null, Ending.IdentityNotIssued, own.Error);
+
+        // (2)
+        var started = loop.Time.GetTimestamp();
+        var tcp = await LoopConnector.ConnectAsync(loop, connectOptions(target.Address) with { Timeout = options.ConnectTimeout });
+        if (tcp.Socket is not { } socket)
+            return TcpFailed(target, tcp);
+        socket.SetNoDelay(true);
+
+        // (3)
+        var transport = new TlsTransport(socket);
+        PeerVerification? peer = null;
+        var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout);
+        if (!handshake.IsOk)
+        {
+            transport.Dispose();
+            return TlsFailed(target, peer, handshake);
+        }
+
+        // (4) HTTP/2 needs no answer before it may be used: the first CONNECT goes out with the preface.
+        Connected?.Invoke(target, loop.Time.GetElapsedTime(started));
+        var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, socket.LocalEndPoint);
+        return new DialResult(connection, Ending.Ok, string.Empty);
+    }
+
+    private static DialResult TcpFailed(TunnelTarget target, ConnectResult tcp) => tcp.Failure switch
+    {
+        ConnectFailure.Refused => new DialResult(null, Ending.UpstreamRefused, $"connection to {target.Address} refused: nothing listens on the HBONE port there"),
+        ConnectFailure.TimedOut => new DialResult(null, Ending.UpstreamTimeout,
+            $"connection to {target.Address} timed out, maybe a NetworkPolicy is blocking HBONE port {target.Address.Port}: {tcp.Detail}"),
+        ConnectFailure.Unreachable => new DialResult(null, Ending.UpstreamUnreachable, $"connection to {target.Address} failed: {tcp.Detail}"),
+        _ => new DialResult(null, Ending.InternalError, $"connection to {target.Address} could not be tried: {tcp.Detail}"),
+    };
+
+    private static DialResult TlsFailed(TunnelTarget target, PeerVerification? peer, TlsHandshakeResult handshake)
+    {
+        if (peer is { IsTrusted: false } refused)
+            return new DialResult(null, refused.Ending, $"tls handshake with {target.Address} refused here: identity verification error: {refused}");
+        return new DialResult(null, Ending.TlsFailure, $"tls handshake with {target.Address} failed: {handshake.Text}");
+    }
+}

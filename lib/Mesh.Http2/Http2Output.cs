@@ -63,7 +63,11 @@ public sealed class Http2Output
     {
         Debug.Assert(_end + size <= _buffer.Length, "committed more than was appended");
         if (_released)
+        {
+            ReturnBuffer();
             return;
+        }
+
         var wasEmpty = _start == _end;
         _end += size;
         if (wasEmpty)

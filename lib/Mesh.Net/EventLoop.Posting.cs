@@ -66,6 +66,20 @@ public sealed partial class EventLoop
     /// <summary>Runs an asynchronous function on the loop and gives its result back; cancelled when the loop has ended. Any thread.</summary>
     public Task<T> InvokeAsync<T>(Func<Task<T>> function) => InvokeAsync<Task<T>>(function).Unwrap();
 
+    /// <summary>Runs an asynchronous function on the loop. Any thread.</summary>
+    public Task InvokeAsync(Func<Task> function) => InvokeAsync<Task>(function).Unwrap();
+
+    /// <summary>Runs an action on the loop. Any thread.</summary>
+    public Task InvokeAsync(Action action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        return InvokeAsync(() =>
+        {
+            action();
+            return true;
+        });
+    }
+
     private void Enqueue(PostedWork work)
     {
         _posted.Enqueue(work);

@@ -61,7 +61,11 @@ public static unsafe class ProcessRights
         foreach (var capability in keep)
             wanted |= Bit(capability);
         if ((Effective() & ~wanted) == 0)
+        {
+            Environment.SetEnvironmentVariable(RestrictedMark, null);
             return;
+        }
+
         if (Environment.GetEnvironmentVariable(RestrictedMark) is not null)
             throw new InvalidOperationException("The capabilities of this process could not be dropped although it was started again for that.");
         for (var i = 0; i <= LastCapability; i++)

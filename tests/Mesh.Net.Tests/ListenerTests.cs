@@ -1,0 +1,114 @@
+using System.Net;
+using Mesh.Testing;
+
+namespace Mesh.Net.Tests;
+
+public sealed class ListenerTests
+{
+    [Fact]
+    public async Task Listen_OnATakenPort_SaysWhatAndWhatToDo()
+    {
+        using var test = new TestLoop();
+        await test.Do(() =>
+        {
+            using var first = LoopListener.Listen(test.Loop, new ListenOptions { EndPoint = Sockets.AnyLoopback }, s => s.Dispose());
+            var e = Assert.Throws<SocketFailureException>(() => LoopListener.Listen(test.Loop, new ListenOptions { EndPoint = first.LocalEndPoint }, s => s.Dispose()));
+            Assert.Equal(Native.Errno.EADDRINUSE, e.ErrorCode);
+            Assert.Contains(first.LocalEndPoint.ToString(), e.Message, StringComparison.Ordinal);
+            Assert.Contains("choose another port", e.Message, StringComparison.Ordinal);
+        });
+        await test.Do(() => Assert.Equal(0, test.Loop.Metrics.OpenSockets));
+    }
+
+    [Fact]
+    public async Task Listen_WithReusePort_SharesOnePortBetweenLoops()
+    {
+        using var one = new TestLoop();
+        using var two = new TestLoop();
+        var counts = new int[2];
+        var address = new IPEndPoint(IPAddress.Loopback, 0);
+        var first = await one.Get(() => LoopListener.Listen(one.Loop, new ListenOptions { EndPoint = address, ReusePort = true }, s => Count(s, 0)));
+        address = first.LocalEndPoint;
+        await two.Get(() => LoopListener.Listen(two.Loop, new ListenOptions { EndPoint = address, ReusePort = true }, s => Count(s, 1)));
+        await one.Run(async () =>
+        {
+            // 2^-100 that the kernel's hash sends all of them to one listener.
+            for (var i = 0; i < 100; i++)
+            {
+                var client = await Sockets.ConnectAsync(one.Loop, address);
+                Assert.Equal(IoStatus.EndOfStream, await Sockets.EndAsync(client));
+                client.Dispose();
+            }
+        });
+        Assert.Equal(100, counts.Sum());
+        Assert.DoesNotContain(0, counts);
+
+        void Count(LoopSocket socket, int index)
+        {
+            Interlocked.Increment(ref counts[index]);
+            socket.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task Accept_OfABurst_HandsOverEveryConnection()
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            var accepted = 0;
+            var all = new TaskCompletionSource();
+            using var listener = LoopListener.Listen(test.Loop, new ListenOptions { EndPoint = Sockets.AnyLoopback }, s =>
+            {
+                s.Dispose();
+                if (++accepted == 300)
+                    all.SetResult();
+            });
+            var clients = await Task.WhenAll(Enumerable.Range(0, 300).Select(_ => Sockets.ConnectAsync(test.Loop, listener.LocalEndPoint)));
+            await all.Task.WaitAsync(TestLoop.Patience);
+            foreach (var client in clients)
+                client.Dispose();
+        });
+    }
+
+    [Fact]
+    public async Task Accepted_WhenTheCallbackThrows_ClosesThatConnectionOnly()
+    {
+        using var test = new TestLoop { ExpectsEscapes = true };
+        await test.Run(async () =>
+        {
+            var calls = 0;
+            using var listener = LoopListener.Listen(test.Loop, new ListenOptions { EndPoint = Sockets.AnyLoopback }, s =>
+            {
+                if (++calls == 1)
+                    throw new InvalidOperationException("accept");
+                s.Dispose();
+            });
+            for (var i = 0; i < 2; i++)
+            {
+                var client = await Sockets.ConnectAsync(test.Loop, listener.LocalEndPoint);
+                await Sockets.EndAsync(client);
+                client.Dispose();
+            }
+
+            Assert.Equal(2, calls);
+            Assert.Single(test.Escaped);
+        });
+    }
+
+    [Fact]
+    public async Task Listener_WithoutDescriptors_RefusesRestsAndRecovers()
+    {
+        var (exitCode, output) = await Scenarios.RunAsync("exhaust-descriptors");
+        Assert.True(exitCode == 0, output);
+        foreach (var line in (string[])["hoarded True", "refused True", "rested True", "calm True", "recovered True"])
+            Assert.Contains(line, output, StringComparison.Ordinal);
+    }
+
+    [RootFact]
+    public void Probes_OfRights_SayYesForRoot()
+    {
+        Assert.True(LoopListener.CanBeTransparent());
+        Assert.True(LoopListener.CanMark(1337));
+    }
+}

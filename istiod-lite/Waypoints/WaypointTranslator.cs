@@ -1,12 +1,127 @@
+using Google.Protobuf;
 using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Translation;
+using Mesh.Waypoint.V1;
+using Wds = Istio.Workload;
 
 namespace Mesh.IstiodLite.Waypoints;
 
-internal sealed record WaypointInput(ResourceSet Resources, MeshSettings Settings, string Network, ServiceCatalog Services, IReadOnlyList<MeshWorkload> Workloads, WaypointCatalog Waypoints, PolicySet Policies);
+/// <summary>Everything that the translation for waypoints reads.</summary>
+internal sealed record WaypointInput(
+    ResourceSet Resources, MeshSettings Settings, string Network, ServiceCatalog Services, IReadOnlyList<MeshWorkload> Workloads, WaypointCatalog Waypoints, PolicySet Policies);
 
+/// <summary>What each waypoint is sent: only its own services and workloads, with everything they need resolved.</summary>
+/// <remarks>(1) services it stands before  (2) their routes, port by port, which ask for the clusters they use  (3) workloads  (4) policies.</remarks>
 internal static class WaypointTranslator
 {
-    public static IReadOnlyDictionary<string, WaypointConfiguration> Translate(WaypointInput input, List<Problem> problems) =>
-        new Dictionary<string, WaypointConfiguration>(StringComparer.Ordinal);
+    public static IReadOnlyDictionary<string, WaypointConfiguration> Translate(WaypointInput input, List<Problem> problems)
+    {
+        var rules = new DestinationRules(input.Resources, input.Settings);
+        var endpoints = new EndpointIndex(input.Workloads);
+        var result = new SortedDictionary<string, WaypointConfiguration>(StringComparer.Ordinal);
+        var found = new List<Problem>();
+        foreach (var waypoint in input.Waypoints.All.OrderBy(w => w.Id, StringComparer.Ordinal))
+            result[waypoint.Id] = TranslateOne(input, waypoint, rules, endpoints, found);
+        OutlierFindings.Add(found, result.Values, input.Services, rules, endpoints);
+        // A canary waypoint has the same routes as the primary: what is wrong with a document is said once.
+        problems.AddRange(found.Distinct());
+        return result;
+    }
+
+    private static WaypointConfiguration TranslateOne(WaypointInput input, WaypointInfo waypoint, DestinationRules rules, EndpointIndex endpoints, List<Problem> problems)
+    {
+        var clusters = new ClusterTranslator(input, endpoints, rules, waypoint, LocalityOf(waypoint, input.Workloads));
+        var context = new RouteContext(input, waypoint, clusters, problems);
+        var policies = new RequestPolicies(input, waypoint);
+        var services = new SortedDictionary<string, IMessage>(StringComparer.Ordinal);
+
+        // (1) (2)
+        foreach (var service in input.Services.All.Where(s => s.Binding.Waypoint == waypoint || s.Binding.Canary == waypoint))
+        {
+            var translated = TranslateService(service, context);
+            translated.Policies.AddRange(policies.For(service));
+            services[service.Key] = translated;
+        }
+
+        // (3)
+        foreach (var workload in input.Workloads.Where(w => w.Binding.Waypoint == waypoint))
+        {
+            var translated = TranslateWorkload(workload, clusters);
+            translated.Policies.AddRange(policies.For(null));
+            services[workload.Wds.Uid] = translated;
+        }
+
+        // (4)
+        return new WaypointConfiguration(waypoint.Id, services, clusters.Clusters, policies.All);
+    }
+
+    private static Mesh.Waypoint.V1.Service TranslateService(MeshService service, RouteContext context)
+    {
+        var result = new Mesh.Waypoint.V1.Service { Name = service.Source.Name, Namespace = service.Namespace, Hostname = service.Hostname };
+        result.Addresses.AddRange(service.Wds.Addresses.Select(a => a.Address));
+        var virtualRoutes = new VirtualRoutes(context);
+        var gatewayRoutes = new GatewayRoutes(context);
+        var sources = virtualRoutes.For(service).ToList();
+        foreach (var port in service.Ports.Where(p => p.IsTcp))
+        {
+            var translated = new Mesh.Waypoint.V1.ServicePort { Port = (uint)port.Number, Protocol = ProtoParts.Of(port.Protocol) };
+            var own = context.Clusters.Require(service, port.Number, string.Empty)!;
+            if (ProtoParts.SpeaksHttp(translated.Protocol))
+            {
+                translated.HttpRoutes.AddRange(gatewayRoutes.For(service, port.Number));
+                translated.HttpRoutes.AddRange(virtualRoutes.Http(sources, port.Number));
+            }
+            if (ProtoParts.SpeaksTcp(translated.Protocol))
+                translated.TcpRoutes.AddRange(virtualRoutes.Tcp(sources, service, port.Number));
+            Complete(translated, own, context.Settings);
+            result.Ports.Add(translated);
+        }
+        return result;
+    }
+
+    /// <summary>Where nothing is declared everything goes to the service itself, with the default retries.</summary>
+    private static void Complete(Mesh.Waypoint.V1.ServicePort port, string ownCluster, MeshSettings settings)
+    {
+        if (port.HttpRoutes.Count == 0 && port.TcpRoutes.Count == 0)
+            port.DefaultCluster = ownCluster;
+        if (port.HttpRoutes.Count == 0 && ProtoParts.SpeaksHttp(port.Protocol))
+        {
+            var forward = new Forward { Retry = ProtoParts.Retry(null, settings.DefaultRetry) };
+            forward.Clusters.Add(new WeightedCluster { Cluster = ownCluster, Weight = 1 });
+            port.HttpRoutes.Add(new HttpRoute { Name = "default", Forward = forward });
+        }
+        if (port.TcpRoutes.Count == 0 && ProtoParts.SpeaksTcp(port.Protocol))
+        {
+            var route = new TcpRoute();
+            route.Clusters.Add(new WeightedCluster { Cluster = ownCluster, Weight = 1 });
+            port.TcpRoutes.Add(route);
+        }
+    }
+
+    private static Mesh.Waypoint.V1.Service TranslateWorkload(MeshWorkload workload, ClusterTranslator clusters)
+    {
+        var cluster = clusters.Require(workload);
+        var result = new Mesh.Waypoint.V1.Service { Name = workload.Wds.Name, Namespace = workload.Wds.Namespace, Hostname = workload.Wds.Hostname, Workload = true };
+        result.Addresses.AddRange(workload.Wds.Addresses);
+        var port = new Mesh.Waypoint.V1.ServicePort { Protocol = Protocol.Auto, DefaultCluster = cluster };
+        var forward = new Forward();
+        forward.Clusters.Add(new WeightedCluster { Cluster = cluster, Weight = 1 });
+        port.HttpRoutes.Add(new HttpRoute { Name = "direct", Forward = forward });
+        var tcp = new TcpRoute();
+        tcp.Clusters.Add(new WeightedCluster { Cluster = cluster, Weight = 1 });
+        port.TcpRoutes.Add(tcp);
+        result.Ports.Add(port);
+        return result;
+    }
+
+    /// <summary>Where the waypoint runs, if all its instances run in one place.</summary>
+    private static Wds.Locality? LocalityOf(WaypointInfo waypoint, IEnumerable<MeshWorkload> workloads)
+    {
+        var places = workloads
+            .Where(w => w.Wds.Namespace == waypoint.Namespace && w.Labels.GetValueOrDefault(WellKnown.GatewayName) == waypoint.Name)
+            .Select(w => w.Wds.Locality)
+            .Distinct()
+            .ToList();
+        return places.Count == 1 ? places[0] : null;
+    }
 }

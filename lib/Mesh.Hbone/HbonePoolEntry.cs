@@ -63,8 +63,20 @@ internal sealed class HbonePoolEntry(EventLoop loop, HboneDialer dialer, HboneOp
 
     private async Task DialAsync()
     {
-        var dialed = await dialer.DialAsync(target);
-        _dialing = false;
+        var dialed = new DialResult(null, Ending.InternalError, $"the connection to {target.Address} failed unexpectedly; the log has the details");
+        try
+        {
+            dialed = await dialer.DialAsync(target);
+        }
+        finally
+        {
+            _dialing = false;
+            Dialed(dialed);
+        }
+    }
+
+    private void Dialed(DialResult dialed)
+    {
         if (dialed.Connection is not { } connection)
         {
             while (_waiters.TryDequeue(out var waiter))

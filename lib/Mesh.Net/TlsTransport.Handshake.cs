@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Security.Authentication;
 using Mesh.Net.Tls;
 
 namespace Mesh.Net;
@@ -93,6 +94,11 @@ public sealed partial class TlsTransport
         catch (InvalidOperationException)
         {
             return true;
+        }
+        catch (AuthenticationException)
+        {
+            // After a refusal SslStream answers every question with the refusal: there was a certificate to refuse.
+            return false;
         }
     }
 }

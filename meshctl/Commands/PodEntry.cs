@@ -11,7 +11,10 @@ internal static class PodEntry
 {
     public static async Task<int> RunAsync(StateDirectory state, PodReply pod, IReadOnlyList<string> program)
     {
-        var start = Start(state, pod, program);
+        var command = Command(state, pod, program);
+        var start = new ProcessStartInfo(command[0]);
+        foreach (var argument in command.Skip(1))
+            start.ArgumentList.Add(argument);
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{program[0]} did not start");
 
         // A Ctrl-C reaches the program through the terminal; only a signal sent to meshctl alone has to be passed on.
@@ -20,18 +23,14 @@ internal static class PodEntry
         return process.ExitCode;
     }
 
-    public static ProcessStartInfo Start(StateDirectory state, PodReply pod, IReadOnlyList<string> program)
+    public static IReadOnlyList<string> Command(StateDirectory state, PodReply pod, IReadOnlyList<string> program)
     {
         var owner = state.ReadProcessId() ?? throw new MeshctlException(ExitCodes.Unavailable, $"the mesh '{state.Name}' is going down.");
-        List<string> command =
+        return
         [
             .. Namespaces.EnterMesh(owner, Environment.IsPrivilegedProcess),
             .. Namespaces.EnterPod(pod.NetworkNamespace, pod.Hosts, pod.Resolver, Environment.CurrentDirectory),
             .. program,
         ];
-        var start = new ProcessStartInfo(command[0]);
-        foreach (var argument in command.Skip(1))
-            start.ArgumentList.Add(argument);
-        return start;
     }
 }

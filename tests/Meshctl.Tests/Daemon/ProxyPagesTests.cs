@@ -1,0 +1,20 @@
+using Mesh.Meshctl.Daemon;
+
+namespace Mesh.Meshctl.Tests.Daemon;
+
+public sealed class ProxyPagesTests
+{
+    [Fact]
+    public void ReadCertificates_OfADump_GivesStateAndValidity()
+    {
+        const string dump = """{"certificates":[{"certChain":[{"expirationTime":"2026-01-01T00:00:00Z","pem":"","serialNumber":"12","validFrom":"x"}],"identity":"spiffe://a/ns/b/sa/c","rootCerts":[],"state":"Available"},{"certChain":[],"identity":"spiffe://a/ns/b/sa/d","state":"Initializing"}]}""";
+        var found = ProxyPages.ReadCertificates("ztunnel-node-1", dump).ToList();
+        Assert.Equal("12", found[0].SerialNumber);
+        Assert.Equal("2026-01-01T00:00:00Z", found[0].ValidUntil);
+        Assert.Equal("Initializing", found[1].State);
+        Assert.Null(found[1].SerialNumber);
+    }
+
+    [Fact]
+    public void ReadCertificates_WithoutAny_IsEmpty() => Assert.Empty(ProxyPages.ReadCertificates("z", "{}"));
+}

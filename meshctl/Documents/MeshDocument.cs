@@ -106,7 +106,7 @@ internal static class DocumentReader
             if (i < lines.Length && !(lines[i].StartsWith("---", StringComparison.Ordinal) && lines[i].Trim() == "---"))
                 continue;
             if (lines[start..i].Any(l => l.Trim().Length > 0))
-                yield return (string.Join('\n', lines[start..i]) + "\n", start + 1);
+                yield return (string.Join('\n', lines[start..i]).TrimEnd('\n') + "\n", start + 1);
             start = i + 1;
         }
     }

@@ -1,0 +1,286 @@
+using System.Threading.Tasks.Sources;
+using Mesh.Hbone;
+using Mesh.Http2;
+using Mesh.Model;
+using Mesh.Net;
+
+namespace Mesh.Ztunnel.Forwarding;
+
+/// <summary>
+/// Bytes between a plain socket and a tunnel, both ways, until both directions have ended. A state machine driven by readiness:
+/// no task, no lock, no buffer while nothing moves.
+/// </summary>
+/// <remarks>
+/// <para>Socket to tunnel: the stream lends room right behind a frame header and <c>recv</c> writes into it, so bytes are copied once.
+/// No room means no credit or a congested connection: reading stops until <see cref="ITunnelHandler.OnWritable"/>, and the application
+/// feels the back-pressure.</para>
+/// <para>Tunnel to socket: what the kernel takes at once is never copied; the rest waits in <see cref="_backlog"/>, and its credit goes
+/// back to the peer only when it has left, so a slow reader costs at most one stream window.</para>
+/// <para>Ends: each direction by itself. End of file becomes END_STREAM, END_STREAM becomes a FIN. A reset of the application becomes
+/// END_STREAM and a reset of the stream becomes a FIN, as in the Rust ztunnel; <see cref="TransferResult"/> keeps which it was.</para>
+/// Owns neither side: the caller disposes the socket and, after a cut, the tunnel is reset here.
+/// </remarks>
+internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, IValueTaskSource<TransferResult>
+{
+    /// <summary>Bytes one connection may move in one direction before the others get their turn.</summary>
+    private const int FairShare = 512 * 1024;
+
+    private readonly LoopSocket _socket;
+    private readonly Tunnel _tunnel;
+    private readonly ITransferMeter _meter;
+    private readonly bool _socketIsClient;
+    private readonly PumpBacklog _backlog;
+    private readonly HalfCloseWatch _halfClose;
+
+    private ManualResetValueTaskSourceCore<TransferResult> _completion;
+    private Direction _toTunnel = Direction.Open;
+    private Direction _toSocket = Direction.Open;
+    private bool _socketBroken;
+    private bool _completed;
+    private TransferResult _result = TransferResult.Ok;
+
+    private enum Direction : byte
+    {
+        Open,
+
+        /// <summary>The reader saw the end; what is left in the backlog still goes out.</summary>
+        Ending,
+        Ended,
+    }
+
+    /// <param name="socketIsClient">The socket is the side that opened the connection (outbound); otherwise the tunnel is (inbound).</param>
+    public DuplexPump(LoopSocket socket, Tunnel tunnel, bool socketIsClient, ITransferMeter meter, TimeSpan halfCloseDeadline)
+    {
+        _socket = socket;
+        _tunnel = tunnel;
+        _socketIsClient = socketIsClient;
+        _meter = meter;
+        _backlog = new PumpBacklog(socket.Loop.Buffers);
+        _halfClose = new HalfCloseWatch(socket.Loop, halfCloseDeadline, () => Cut(Ending.HalfCloseDeadline));
+    }
+
+    bool IResumable.IsQueued { get; set; }
+
+    /// <summary>Starts and completes when both directions have ended or the transfer was cut. Once per pump.</summary>
+    public ValueTask<TransferResult> RunAsync()
+    {
+        _socket.Handler = this;
+        _tunnel.Handler = this;
+        // Bytes may have come before the handlers were set.
+        ReadSocket();
+        return new ValueTask<TransferResult>(this, _completion.Version);
+    }
+
+    /// <summary>Ends both directions at once: the stream with RST_STREAM(CANCEL), the application with a FIN.</summary>
+    public void Cut(Ending ending)
+    {
+        if (_completed)
+            return;
+        _tunnel.Reset(Http2ErrorCode.CANCEL);
+        if (!_socketBroken)
+            _socket.ShutdownSend();
+        Complete(TransferResult.Cut(ending));
+    }
+
+    void ISocketHandler.OnReadable() => ReadSocket();
+
+    void ISocketHandler.OnWritable()
+    {
+        if (!_completed && _backlog.Length > 0)
+            DrainBacklog();
+    }
+
+    void IResumable.Resume() => ReadSocket();
+
+    void ITunnelHandler.OnWritable(Tunnel tunnel) => ReadSocket();
+
+    void ITunnelHandler.OnData(Tunnel tunnel, ReadOnlySpan<byte> data)
+    {
+        if (_completed)
+            return;
+        if (_socketBroken)
+        {
+            // The application is gone and its peer still talks: the sooner it knows, the better.
+            _tunnel.Reset(Http2ErrorCode.CANCEL);
+            _toSocket = Direction.Ended;
+            FinishIfEnded();
+            return;
+        }
+        var sent = 0;
+        if (_backlog.Length == 0)
+        {
+            var status = _socket.TrySend(data, out sent);
+            if (status == IoStatus.Failed)
+            {
+                BreakSocket();
+                return;
+            }
+            if (sent > 0)
+                Passed(sent);
+        }
+        if (sent < data.Length)
+            _backlog.Append(data[sent..]);
+    }
+
+    void ITunnelHandler.OnEndOfData(Tunnel tunnel)
+    {
+        if (_toSocket == Direction.Open)
+            _toSocket = Direction.Ending;
+        EndSocketWhenDrained();
+    }
+
+    void ITunnelHandler.OnReset(Tunnel tunnel, Http2ErrorCode code)
+    {
+        // Both directions of the stream are gone. What arrived before still reaches the application, then a FIN.
+        if (code is not (Http2ErrorCode.NO_ERROR or Http2ErrorCode.CANCEL) && _toSocket == Direction.Open)
+            _result = new TransferResult(Ending.PeerReset, TransferSide.Tunnel, $"the peer reset the stream: {code}");
+        StreamGone();
+    }
+
+    void ITunnelHandler.OnClosed(Tunnel tunnel, Ending ending, string? detail)
+    {
+        if (ending != Ending.Ok && _result.Ending == Ending.Ok && (_toSocket == Direction.Open || _toTunnel == Direction.Open))
+            _result = new TransferResult(ending, TransferSide.Tunnel, detail);
+        StreamGone();
+    }
+
+    TransferResult IValueTaskSource<TransferResult>.GetResult(short token) => _completion.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<TransferResult>.GetStatus(short token) => _completion.GetStatus(token);
+
+    void IValueTaskSource<TransferResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _completion.OnCompleted(continuation, state, token, flags);
+
+    private void ReadSocket()
+    {
+        var moved = 0;
+        while (!_completed && _toTunnel == Direction.Open && !_socketBroken)
+        {
+            if (moved >= FairShare)
+            {
+                _socket.Loop.RunNextIteration(this);
+                return;
+            }
+            var room = _tunnel.GetBuffer(PumpSizes.Next(_moved));
+            if (room.IsEmpty)
+                return;
+            var status = _socket.TryReceive(room, out var count);
+            _tunnel.Commit(count);
+            switch (status)
+            {
+                case IoStatus.Done:
+                    moved += count;
+                    _moved += count;
+                    _halfClose.Moved();
+                    if (_socketIsClient)
+                        _meter.Forwarded(count);
+                    else
+                        _meter.Returned(count);
+                    break;
+                case IoStatus.WouldBlock:
+                    return;
+                case IoStatus.EndOfStream:
+                    EndTunnel();
+                    break;
+                default:
+                    BreakSocket();
+                    break;
+            }
+        }
+    }
+
+    private long _moved;
+
+    private void EndTunnel()
+    {
+        _tunnel.EndWrite();
+        _toTunnel = Direction.Ended;
+        _halfClose.Begin();
+        FinishIfEnded();
+    }
+
+    private void DrainBacklog()
+    {
+        while (_backlog.Length > 0)
+        {
+            var status = _socket.TrySend(_backlog.First, out var sent);
+            if (status == IoStatus.Failed)
+            {
+                BreakSocket();
+                return;
+            }
+            if (sent > 0)
+            {
+                _backlog.Advance(sent);
+                Passed(sent);
+            }
+            if (status == IoStatus.WouldBlock)
+                return;
+        }
+        EndSocketWhenDrained();
+    }
+
+    /// <summary>Bytes went to the application: count them and give their credit back.</summary>
+    private void Passed(int count)
+    {
+        _tunnel.Consume(count);
+        _halfClose.Moved();
+        if (_socketIsClient)
+            _meter.Returned(count);
+        else
+            _meter.Forwarded(count);
+    }
+
+    private void EndSocketWhenDrained()
+    {
+        if (_completed || _toSocket != Direction.Ending || _backlog.Length > 0)
+            return;
+        _toSocket = Direction.Ended;
+        if (!_socketBroken)
+            _socket.ShutdownSend();
+        _halfClose.Begin();
+        FinishIfEnded();
+    }
+
+    /// <summary>The application reset its connection: the peer sees an end in order, what it still sends has nobody to go to.</summary>
+    private void BreakSocket()
+    {
+        _socketBroken = true;
+        _tunnel.Consume(_backlog.Clear());
+        if (_toTunnel == Direction.Open)
+        {
+            _tunnel.EndWrite();
+            _toTunnel = Direction.Ended;
+        }
+        if (_toSocket == Direction.Ending)
+            _toSocket = Direction.Ended;
+        _halfClose.Begin();
+        FinishIfEnded();
+    }
+
+    private void StreamGone()
+    {
+        if (_completed)
+            return;
+        _toTunnel = Direction.Ended;
+        if (_toSocket == Direction.Open)
+            _toSocket = Direction.Ending;
+        EndSocketWhenDrained();
+        FinishIfEnded();
+    }
+
+    private void FinishIfEnded()
+    {
+        if (!_completed && _toTunnel == Direction.Ended && _toSocket == Direction.Ended)
+            Complete(_result);
+    }
+
+    private void Complete(TransferResult result)
+    {
+        _completed = true;
+        _socket.Handler = null;
+        _halfClose.Stop();
+        _backlog.Clear();
+        _completion.SetResult(result);
+    }
+}

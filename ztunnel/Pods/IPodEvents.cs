@@ -1,0 +1,14 @@
+namespace Mesh.Ztunnel.Pods;
+
+/// <summary>What the pod manager tells: log lines, the <c>workload_manager_*</c> metrics and readiness hang on it.</summary>
+internal interface IPodEvents
+{
+    void PodStarted(string uid, PodInfo info);
+
+    void PodStopped(string uid, PodInfo info);
+
+    void PodStartFailed(string uid, PodInfo info, string reason);
+
+    /// <param name="ready">The source is connected, its snapshot is complete and no pod waits for a retry.</param>
+    void PodsChanged(int running, int pending, bool ready);
+}

@@ -1,0 +1,26 @@
+namespace Mesh.Ztunnel.Pods;
+
+/// <summary>What serves one pod: its listeners and the connections that came in through them.</summary>
+internal interface IPodProxy
+{
+    /// <summary>Pod deleted: listeners and connections end now.</summary>
+    Task StopAsync();
+
+    /// <summary>Process stops: listeners close now, connections may finish until the forced end.</summary>
+    Task DrainAsync(CancellationToken forced);
+
+    /// <summary>For <c>/config_dump</c>.</summary>
+    Task<PodConnections> ListConnectionsAsync();
+}
+
+/// <summary>Makes the proxy of a pod. Fails with an exception whose message goes into the pod source's error answer.</summary>
+internal interface IPodProxyFactory
+{
+    Task<IPodProxy> StartAsync(string uid, PodInfo info, PodNetwork network);
+}
+
+/// <summary>Open connections of one pod, newest last.</summary>
+internal sealed record PodConnections(IReadOnlyList<PodConnection> Inbound, IReadOnlyList<PodConnection> Outbound);
+
+/// <summary>One open connection as <c>/config_dump</c> shows it.</summary>
+internal sealed record PodConnection(string Source, string? OriginalDestination, string ActualDestination, string Protocol);

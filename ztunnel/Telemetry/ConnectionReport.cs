@@ -1,0 +1,117 @@
+using System.Net;
+using Mesh.Model;
+using Mesh.Model.Workloads;
+using Mesh.Ztunnel.Forwarding;
+
+namespace Mesh.Ztunnel.Telemetry;
+
+/// <summary>What is said of one accepted connection: exactly one closing line, one set of metrics, one decision record.</summary>
+/// <remarks>
+/// A connection that ends before it has a context (unknown workload, no upstream, bad authority) is an early deny: one WARN line and no series.
+/// Otherwise <see cref="Open"/> once and <see cref="Complete(Failure)"/> once; completing twice is harmless, the first one counts.
+/// Used on the connection's loop only.
+/// </remarks>
+internal sealed class ConnectionReport : ITransferMeter
+{
+    private readonly ConnectionTelemetry _telemetry;
+    private readonly bool _isOutbound;
+    private readonly IPEndPoint _source;
+    private ConnectionContext? _context;
+    private TrafficSeries? _series;
+    private TimeParts _times;
+    private long _forwarded;
+    private long _returned;
+    private bool _completed;
+
+    public ConnectionReport(ConnectionTelemetry telemetry, bool isOutbound, IPEndPoint source, IPEndPoint destination)
+    {
+        _telemetry = telemetry;
+        _isOutbound = isOutbound;
+        _source = source;
+        Destination = destination;
+        _times.Accepted = telemetry.Now;
+    }
+
+    /// <summary>What the connection was made to; early denies name it.</summary>
+    public IPEndPoint Destination { get; set; }
+
+    public string? TraceId { get; set; }
+
+    /// <summary>What was tried on the way to the decision, for the record; null when nobody asks.</summary>
+    public IReadOnlyList<string>? Steps { get; set; }
+
+    public void Open(ConnectionContext context)
+    {
+        _context = context;
+        _times.Decided = _telemetry.Now;
+        _series = _telemetry.Series.Get(Key(context));
+        _series.Opened();
+        _telemetry.AccessLog.Opened(this, context);
+    }
+
+    /// <summary>What the other end of a tunnel inside a tunnel says of itself replaces what the registry said.</summary>
+    public void Redescribe(ConnectionContext context)
+    {
+        _context = context;
+        _series = _telemetry.Series.Get(Key(context));
+    }
+
+    public void Connected() => _times.Connected = _telemetry.Now;
+
+    void ITransferMeter.Forwarded(int bytes)
+    {
+        _forwarded += bytes;
+        _series?.Received(bytes);
+    }
+
+    void ITransferMeter.Returned(int bytes)
+    {
+        if (_returned == 0)
+            _times.FirstByteBack = _telemetry.Now;
+        _returned += bytes;
+        _series?.Sent(bytes);
+    }
+
+    public void Complete(TransferResult result) => Complete(result.Ending, result.Error, null);
+
+    public void Complete(Failure failure) => Complete(failure.Ending, failure.Text, failure.Flag);
+
+    internal bool IsOutbound => _isOutbound;
+
+    internal IPEndPoint Source => _source;
+
+    internal long BytesForwarded => _forwarded;
+
+    internal long BytesReturned => _returned;
+
+    internal ref readonly TimeParts Times => ref _times;
+
+    private void Complete(Ending ending, string? error, string? flag)
+    {
+        if (_completed)
+            return;
+        _completed = true;
+        _times.Ended = _telemetry.Now;
+        if (_context is { } context)
+        {
+            // A connection that ended in order, or by the peer's reset, has no error text: it is not a failure of the mesh.
+            _series!.Closed(error is null ? "-" : flag ?? ending.Flag());
+            _telemetry.AccessLog.Completed(this, context, ending, error);
+        }
+        else
+        {
+            _telemetry.AccessLog.Denied(this, ending, error);
+        }
+        _telemetry.Decisions?.Add(this, _context, ending, error);
+    }
+
+    private TrafficKey Key(ConnectionContext context) => new(
+        _isOutbound,
+        context.SourceLabels ?? _telemetry.Series.PeerOf(context.Source),
+        context.SourceIdentity,
+        context.DestinationLabels ?? _telemetry.Series.PeerOf(context.Destination),
+        context.DestinationIdentity,
+        ServiceLabels.Of(context.Service),
+        context.IsMutualTls,
+        context.ClientIdentity);
+}

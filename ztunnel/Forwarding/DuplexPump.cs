@@ -59,7 +59,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         _halfClose = new HalfCloseWatch(socket.Loop, halfCloseDeadline, () => Cut(Ending.HalfCloseDeadline));
     }
 
-    bool IResumable.IsQueued { get; set; }
+    bool IResumable.IsResumeQueued { get; set; }
 
     /// <summary>Starts and completes when both directions have ended or the transfer was cut. Once per pump.</summary>
     public ValueTask<TransferResult> RunAsync()

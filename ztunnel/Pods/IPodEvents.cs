@@ -1,3 +1,5 @@
+using Mesh.Ztunnel.Local;
+
 namespace Mesh.Ztunnel.Pods;
 
 /// <summary>What the pod manager tells: log lines, the <c>workload_manager_*</c> metrics and readiness hang on it.</summary>

@@ -1,3 +1,5 @@
+using Mesh.Ztunnel.Local;
+
 namespace Mesh.Ztunnel.Pods;
 
 /// <summary>What serves one pod: its listeners and the connections that came in through them.</summary>

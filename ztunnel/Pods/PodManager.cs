@@ -1,3 +1,5 @@
+using Mesh.Ztunnel.Local;
+
 namespace Mesh.Ztunnel.Pods;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Istio.Workload.Zds;
+using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Pods;
 

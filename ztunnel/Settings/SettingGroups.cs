@@ -1,5 +1,5 @@
 using System.Net;
-using Mesh.Ztunnel.Pods;
+using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Settings;
 

@@ -1,5 +1,5 @@
 using Mesh.Runtime;
-using Mesh.Ztunnel.Pods;
+using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Settings;
 

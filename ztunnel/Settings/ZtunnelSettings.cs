@@ -1,4 +1,4 @@
-using Mesh.Ztunnel.Pods;
+using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Settings;
 

@@ -1,0 +1,68 @@
+using System.Net;
+using Mesh.Model;
+using Mesh.Model.Policy;
+using Mesh.Model.Workloads;
+using Mesh.Runtime.Logging;
+using Mesh.Ztunnel.Forwarding;
+using Mesh.Ztunnel.Settings;
+
+namespace Mesh.Ztunnel.Inbound;
+
+/// <summary>A connection that policy let pass, and where it may go. Only <see cref="InboundAuthorizer"/> makes one, so forwarding without a decision does not compile.</summary>
+internal sealed class AuthorizedTunnel
+{
+    private AuthorizedTunnel(IPEndPoint target, ConnectionFacts facts) => (Target, Facts) = (target, facts);
+
+    public IPEndPoint Target { get; }
+
+    public ConnectionFacts Facts { get; }
+
+    internal static AuthorizedTunnel? TryMake(in PolicyDecision decision, IPEndPoint target, in ConnectionFacts facts) =>
+        decision.Allowed ? new AuthorizedTunnel(target, facts) : null;
+}
+
+/// <summary>Asks policy, says in the log what it found, and turns a yes into an <see cref="AuthorizedTunnel"/>.</summary>
+internal sealed class InboundAuthorizer(LogSink sink, bool infoLogging, UnknownPolicy unknownPolicy)
+{
+    private readonly Log _log = sink.For("rbac");
+
+    /// <param name="failure">Why not, when the result is null.</param>
+    /// <param name="steps">Each policy that was tried and what became of it, filled when the connection is refused.</param>
+    public AuthorizedTunnel? Authorize(
+        MeshSnapshot mesh, Workload destination, IPEndPoint target, in ConnectionFacts facts, out Failure failure, out IReadOnlyList<string>? steps)
+    {
+        steps = null;
+        var decision = PolicyEvaluator.Evaluate(mesh, destination, facts);
+        Note(decision, destination);
+        if (decision.UnknownPolicy is { } unknown && unknownPolicy == UnknownPolicy.Deny && decision.Allowed)
+        {
+            failure = new Failure(Ending.DeniedByPolicy, $"connection closed due to policy rejection: policy {unknown} is named by the workload and not known");
+            return null;
+        }
+        if (AuthorizedTunnel.TryMake(decision, target, facts) is { } authorized)
+        {
+            failure = default;
+            return authorized;
+        }
+        failure = new Failure(decision.Ending, $"connection closed due to policy rejection: {decision.Reason}");
+        // Refusals are rare and must explain themselves: the second evaluation writes down every clause.
+        var trace = PolicyEvaluator.Evaluate(mesh, destination, facts, trace: true).Trace ?? [];
+        steps = [.. trace.Select(t => $"{(t.DryRun ? "dry run " : string.Empty)}{t.Action} {t.Policy}: {(t.Matched ? "matched" : "did not match")}: {t.Detail}")];
+        return null;
+    }
+
+    private void Note(in PolicyDecision decision, Workload destination)
+    {
+        if (decision.UnknownPolicy is { } unknown && _log.IsEnabled(LogSeverity.Warn))
+            _log.Event(LogSeverity.Warn, "workload names a policy that is not known").Text("policy", unknown).Text("workload", destination.Uid).Write();
+        var severity = infoLogging ? LogSeverity.Info : LogSeverity.Debug;
+        if (!_log.IsEnabled(severity))
+            return;
+        if (decision.DryRunDeny is { } wouldDeny)
+            _log.Event(severity, "dry run: would be denied").Text("policy", wouldDeny.QualifiedName).Write();
+        if (decision.DryRunAllow is { } wouldAllow)
+            _log.Event(severity, "dry run: would be allowed").Text("policy", wouldAllow.QualifiedName).Write();
+        if (decision.Policy is { } policy)
+            _log.Event(severity, decision.Allowed ? "allowed by policy" : "denied by policy").Text("policy", policy.QualifiedName).Write();
+    }
+}

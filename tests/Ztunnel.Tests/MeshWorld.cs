@@ -16,8 +16,10 @@ internal sealed class MeshWorld
     public static GatewayAddress ByHost(string namespaceAndHost, ushort port = 15008) =>
         NamespacedHostname.TryParse(namespaceAndHost, out var name) ? GatewayAddress.ByHostname(name, port) : throw new ArgumentException(namespaceAndHost);
 
-    public static ServiceMembership In(string namespaceAndHost, params ReadOnlySpan<(ushort, ushort)> ports) =>
-        NamespacedHostname.TryParse(namespaceAndHost, out var name) ? new ServiceMembership(name, PortMap.Of(ports)) : throw new ArgumentException(namespaceAndHost);
+    public static ServiceMembership In(string namespaceAndHost, params (int Port, int Target)[] ports) =>
+        NamespacedHostname.TryParse(namespaceAndHost, out var name) ? new ServiceMembership(name, Ports(ports)) : throw new ArgumentException(namespaceAndHost);
+
+    public static PortMap Ports(params (int Port, int Target)[] ports) => PortMap.Create(ports.Select(p => new ServicePort((ushort)p.Port, (ushort)p.Target)));
 
     public static Workload Workload(string name, params string[] addresses) => new()
     {
@@ -31,13 +33,13 @@ internal sealed class MeshWorld
 
     public static Workload Hbone(string name, params string[] addresses) => Workload(name, addresses) with { Protocol = TunnelProtocol.Hbone };
 
-    public static Service Service(string name, string vip, params ReadOnlySpan<(ushort, ushort)> ports) => new()
+    public static Service Service(string name, string vip, params (int Port, int Target)[] ports) => new()
     {
         Name = name,
         Namespace = "ns1",
         Hostname = $"{name}.ns1.svc.cluster.local",
         Vips = vip.Length == 0 ? [] : [new NetworkAddress("", IPAddress.Parse(vip))],
-        Ports = PortMap.Of(ports),
+        Ports = Ports(ports),
     };
 
     public MeshWorld With(params ReadOnlySpan<Workload> workloads)

@@ -44,7 +44,7 @@ public sealed class InboundRouterTests
     {
         Assert.Equal("127.0.0.2:8080", Decide(new MeshWorld().With(Svc), Server, "svc.ns1.svc.cluster.local:80").Route!.Target.ToString());
         var named = Server with { Services = [MeshWorld.In("ns1/svc.ns1.svc.cluster.local", (80, 9090))] };
-        Assert.Equal("127.0.0.2:9090", Decide(new MeshWorld().With(Svc with { Ports = PortMap.Of((80, 0)) }), named, "svc.ns1.svc.cluster.local:80").Route!.Target.ToString());
+        Assert.Equal("127.0.0.2:9090", Decide(new MeshWorld().With(Svc with { Ports = MeshWorld.Ports((80, 0)) }), named, "svc.ns1.svc.cluster.local:80").Route!.Target.ToString());
     }
 
     [Theory]

@@ -16,6 +16,11 @@ public interface ITunnelAcceptor
 
     /// <summary>A connection ended before it could carry a tunnel: no certificate, or the TLS handshake failed.</summary>
     void OnHandshakeFailed(IPEndPoint remote, IPEndPoint local, Ending ending, string error);
+
+    /// <summary>An accepted socket is closed again, whatever became of it. Once for each.</summary>
+    void OnSocketClosed()
+    {
+    }
 }
 
 /// <summary>Turns accepted sockets into tunnel connections: certificate, TLS, HTTP/2.</summary>
@@ -34,6 +39,7 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
         if (_draining)
         {
             socket.Dispose();
+            owner.OnSocketClosed();
             return;
         }
 
@@ -74,6 +80,7 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
         if (certificate.Certificate is not { } own)
         {
             socket.Dispose();
+            owner.OnSocketClosed();
             owner.OnHandshakeFailed(remote, local, Ending.IdentityNotIssued, certificate.Error);
             return;
         }
@@ -86,14 +93,21 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
         if (!result.IsOk || _draining)
         {
             transport.Dispose();
+            owner.OnSocketClosed();
             if (!result.IsOk)
                 Refused(remote, local, peer, result);
             return;
         }
 
-        var connection = new HboneServerConnection(loop, transport, options, peer?.Identity, remote, local, owner.OnTunnel, c => _connections.Remove(c));
+        var connection = new HboneServerConnection(loop, transport, options, peer?.Identity, remote, local, owner.OnTunnel, Closed);
         _connections.Add(connection);
         connection.Start();
+    }
+
+    private void Closed(HboneServerConnection connection)
+    {
+        _connections.Remove(connection);
+        owner.OnSocketClosed();
     }
 
     private void Refused(IPEndPoint remote, IPEndPoint local, PeerVerification? peer, TlsHandshakeResult result)

@@ -62,7 +62,7 @@ public sealed class HbonePool(EventLoop loop, HboneDialer dialer, HboneOptions o
         {
             var lease = await entry.AcquireAsync();
             if (lease.Connection is not { } connection)
-                return TunnelResult.Failed(lease.Ending, lease.Error);
+                return TunnelResult.NotDialled(lease.Ending, lease.Error);
             if (connection.CanOpen) // another caller of the same iteration may have taken the room
                 return await connection.ConnectAsync(connect, lease.Reused);
         }

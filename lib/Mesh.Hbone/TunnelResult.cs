@@ -7,8 +7,9 @@ namespace Mesh.Hbone;
 /// <summary>What became of a CONNECT: a tunnel, or one ending of the closed set with the text for people.</summary>
 public readonly struct TunnelResult
 {
-    private TunnelResult(Tunnel? tunnel, Ending ending, string error, int? status, HeaderList? headers, bool reused)
+    private TunnelResult(Tunnel? tunnel, Ending ending, string error, int? status, HeaderList? headers, bool reused, bool dialFailed = false)
     {
+        DialFailed = dialFailed;
         Tunnel = tunnel;
         Ending = ending;
         Error = error;
@@ -30,6 +31,9 @@ public readonly struct TunnelResult
     /// <summary>The peer's headers where there was an answer.</summary>
     public HeaderList? Headers { get; }
 
+    /// <summary>True if there was no connection on which a CONNECT could have been sent.</summary>
+    public bool DialFailed { get; }
+
     /// <summary>True if the CONNECT went over a connection that stood already.</summary>
     public bool Reused { get; }
 
@@ -39,4 +43,6 @@ public readonly struct TunnelResult
     internal static TunnelResult Open(Tunnel tunnel, bool reused) => new(tunnel, Ending.Ok, string.Empty, 200, tunnel.Headers, reused);
 
     internal static TunnelResult Failed(Ending ending, string error, int? status = null, HeaderList? headers = null, bool reused = false) => new(null, ending, error, status, headers, reused);
+
+    internal static TunnelResult NotDialled(Ending ending, string error) => new(null, ending, error, null, null, false, dialFailed: true);
 }

@@ -91,6 +91,9 @@ public sealed class SplicePump : IResumable, IDisposable
     /// <summary>Breaks both connections (RST) and reports.</summary>
     public void Abort() => End(SpliceEnding.Aborted, null, null);
 
+    /// <summary>Ends both connections in order (FIN) although bytes may still be on their way, and reports <see cref="SpliceEnding.Aborted"/>.</summary>
+    public void Close() => End(SpliceEnding.Aborted, null, null, orderly: true);
+
     /// <summary>The same as <see cref="Abort"/>.</summary>
     public void Dispose() => Abort();
 
@@ -143,7 +146,7 @@ public sealed class SplicePump : IResumable, IDisposable
     private void Fail(LoopSocket socket, bool isFirst) =>
         End(socket.IsReset ? SpliceEnding.Reset : SpliceEnding.Failed, isFirst, $"connection with {socket.RemoteEndPoint}: {socket.LastErrorText}");
 
-    private void End(SpliceEnding ending, bool? firstFailed, string? detail)
+    private void End(SpliceEnding ending, bool? firstFailed, string? detail, bool orderly = false)
     {
         if (_ended)
             return;
@@ -154,7 +157,7 @@ public sealed class SplicePump : IResumable, IDisposable
         foreach (var socket in (ReadOnlySpan<LoopSocket>)[_first, _second])
         {
             socket.Handler = null;
-            if (ending == SpliceEnding.Done)
+            if (ending == SpliceEnding.Done || orderly)
                 socket.Dispose();
             else
                 socket.Abort();

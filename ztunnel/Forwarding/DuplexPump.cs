@@ -65,8 +65,8 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     public ValueTask<TransferResult> RunAsync()
     {
         _socket.Handler = this;
-        _tunnel.Handler = this;
-        // Bytes may have come before the handlers were set.
+        _tunnel.Attach(this);
+        // Bytes may have come before anybody listened.
         ReadSocket();
         return new ValueTask<TransferResult>(this, _completion.Version);
     }
@@ -92,9 +92,9 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
 
     void IResumable.Resume() => ReadSocket();
 
-    void ITunnelHandler.OnWritable(Tunnel tunnel) => ReadSocket();
+    void ITunnelHandler.OnWritable() => ReadSocket();
 
-    void ITunnelHandler.OnData(Tunnel tunnel, ReadOnlySpan<byte> data)
+    void ITunnelHandler.OnData(ReadOnlySpan<byte> data)
     {
         if (_completed)
             return;
@@ -122,25 +122,23 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
             _backlog.Append(data[sent..]);
     }
 
-    void ITunnelHandler.OnEndOfData(Tunnel tunnel)
+    void ITunnelHandler.OnEndOfData()
     {
         if (_toSocket == Direction.Open)
             _toSocket = Direction.Ending;
         EndSocketWhenDrained();
     }
 
-    void ITunnelHandler.OnReset(Tunnel tunnel, Http2ErrorCode code)
+    void ITunnelHandler.OnReset(Http2ErrorCode? code, bool byPeer)
     {
         // Both directions of the stream are gone. What arrived before still reaches the application, then a FIN.
-        if (code is not (Http2ErrorCode.NO_ERROR or Http2ErrorCode.CANCEL) && _toSocket == Direction.Open)
-            _result = new TransferResult(Ending.PeerReset, TransferSide.Tunnel, $"the peer reset the stream: {code}");
-        StreamGone();
-    }
-
-    void ITunnelHandler.OnClosed(Tunnel tunnel, Ending ending, string? detail)
-    {
-        if (ending != Ending.Ok && _result.Ending == Ending.Ok && (_toSocket == Direction.Open || _toTunnel == Direction.Open))
-            _result = new TransferResult(ending, TransferSide.Tunnel, detail);
+        if (_toSocket == Direction.Open)
+        {
+            if (code is null)
+                _result = new TransferResult(Ending.TunnelLost, TransferSide.Tunnel, "the tunnel's connection was lost while the stream was open");
+            else if (code is not (Http2ErrorCode.NO_ERROR or Http2ErrorCode.CANCEL))
+                _result = new TransferResult(Ending.PeerReset, TransferSide.Tunnel, $"the stream was reset {(byPeer ? "by the peer" : "here")}: {code}");
+        }
         StreamGone();
     }
 

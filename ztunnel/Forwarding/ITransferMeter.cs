@@ -4,8 +4,8 @@ namespace Mesh.Ztunnel.Forwarding;
 internal interface ITransferMeter
 {
     /// <summary>From the client towards the server.</summary>
-    void Forwarded(int bytes);
+    void Forwarded(long bytes);
 
     /// <summary>From the server back to the client.</summary>
-    void Returned(int bytes);
+    void Returned(long bytes);
 }

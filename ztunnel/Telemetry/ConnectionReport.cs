@@ -58,13 +58,13 @@ internal sealed class ConnectionReport : ITransferMeter
 
     public void Connected() => _times.Connected = _telemetry.Now;
 
-    void ITransferMeter.Forwarded(int bytes)
+    void ITransferMeter.Forwarded(long bytes)
     {
         _forwarded += bytes;
         _series?.Received(bytes);
     }
 
-    void ITransferMeter.Returned(int bytes)
+    void ITransferMeter.Returned(long bytes)
     {
         if (_returned == 0)
             _times.FirstByteBack = _telemetry.Now;

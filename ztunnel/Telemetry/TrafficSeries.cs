@@ -24,9 +24,9 @@ internal sealed class TrafficSeries
 
     public void Opened() => _opened.Increment();
 
-    public void Received(int bytes) => (_received ??= _metrics.Received.With(_labels)).Add(bytes);
+    public void Received(long bytes) => (_received ??= _metrics.Received.With(_labels)).Add(bytes);
 
-    public void Sent(int bytes) => (_sent ??= _metrics.Sent.With(_labels)).Add(bytes);
+    public void Sent(long bytes) => (_sent ??= _metrics.Sent.With(_labels)).Add(bytes);
 
     public void Closed(string flags)
     {

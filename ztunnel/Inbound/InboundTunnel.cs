@@ -1,0 +1,176 @@
+using System.Net;
+using System.Net.Sockets;
+using Mesh.Hbone;
+using Mesh.Http2;
+using Mesh.Model;
+using Mesh.Model.Policy;
+using Mesh.Model.Workloads;
+using Mesh.Net;
+using Mesh.Ztunnel.Forwarding;
+using Mesh.Ztunnel.Local;
+using Mesh.Ztunnel.Telemetry;
+
+namespace Mesh.Ztunnel.Inbound;
+
+/// <summary>One CONNECT that arrived for a pod, from its headers to its report.</summary>
+/// <remarks>
+/// Everything that can fail happens before the 200: (1) it is a CONNECT with an authority  (2) which pod  (3) the authority is ours, and on which port
+/// (4) who calls, and for whom  (5) policy  (6) the application takes the connection. Then (7) 200, (8) bytes until both ends have ended, (9) report, always, once.
+/// Lives on the loop of its tunnel connection.
+/// </remarks>
+internal sealed class InboundTunnel : ITrackedConnection
+{
+    private readonly TunnelRequest _request;
+    private readonly PodLane _lane;
+    private readonly InboundAuthorizer _authorizer;
+    private readonly ConnectionReport _report;
+    private DuplexPump? _pump;
+    private bool _answered;
+    private bool _isCut;
+
+    public InboundTunnel(TunnelRequest request, PodLane lane, InboundAuthorizer authorizer)
+    {
+        _request = request;
+        _lane = lane;
+        _authorizer = authorizer;
+        var trace = TraceParent.TryParse(request.Headers.Get(HboneHeaders.TraceParent), out var given) ? given : TraceParent.New();
+        _report = new ConnectionReport(lane.Telemetry, isOutbound: false, request.RemoteEndPoint, request.LocalEndPoint) { TraceId = trace.TraceId.ToHexString() };
+    }
+
+    public ConnectionSummary? Summary { get; private set; }
+
+    public ConnectionFacts? Facts { get; private set; }
+
+    public async Task RunAsync()
+    {
+        var entry = _lane.Inbound.Add(this);
+        try
+        {
+            await StoryAsync();
+        }
+        catch (Exception fault) when (fault is not OutOfMemoryException)
+        {
+            Refuse(503, new Failure(Ending.InternalError, $"internal error: {fault.Message}"));
+            throw;
+        }
+        finally
+        {
+            _lane.Inbound.Remove(entry);
+        }
+    }
+
+    public void Cut(Ending ending)
+    {
+        if (_isCut)
+            return;
+        _isCut = true;
+        if (_pump is { } pump)
+            pump.Cut(ending);
+        else
+            Refuse(503, new Failure(ending, TransferResult.Cut(ending).Error!));
+    }
+
+    private async Task StoryAsync()
+    {
+        // (1)
+        if (_request.Method != "CONNECT")
+        {
+            Refuse(400, new Failure(Ending.BadDestination, $"method {_request.Method} is not CONNECT"));
+            return;
+        }
+        if (!Authority.TryParse(_request.Authority, out var authority))
+        {
+            Refuse(400, new Failure(Ending.BadDestination, $"the authority \"{_request.Authority}\" is not an address or host name with a port"));
+            return;
+        }
+
+        // (2)
+        if (await _lane.Workload.WaitAsync() is not { } local)
+        {
+            Refuse(503, _lane.Workload.Missing);
+            return;
+        }
+
+        // (3) One snapshot for the whole decision.
+        var mesh = _lane.Workload.Mesh;
+        var decision = InboundRouter.Decide(
+            mesh, local, _request.LocalEndPoint.Address, authority, _lane.Settings.IsIllegalPort, _lane.Settings.LocalhostAppTunnel);
+        if (decision.Route is not { } route)
+        {
+            Refuse(decision.Status, decision.Failure);
+            return;
+        }
+
+        // (4)
+        var caller = InboundCaller.Of(_request, mesh, local, _lane.Settings);
+        var forwardedHost = HboneHeaders.ForwardedHost(_request.Headers);
+        var facts = caller.Facts(_request.RemoteEndPoint.Address, route.Target);
+        _report.Open(caller.Context(local, InboundRouter.GuessService(mesh, local, forwardedHost, route.Target.Port), _request.LocalEndPoint, _request.Authority!));
+        Summary = new ConnectionSummary(_request.RemoteEndPoint.ToString(), forwardedHost, route.Target.ToString(), _request.PeerIdentity is null ? "TCP" : "HBONE");
+
+        // (5) From here on a policy that changes is asked again about this connection.
+        Facts = facts;
+        if (_authorizer.Authorize(mesh, local, route.Target, facts, out var refusal, out var steps) is not { } authorized)
+        {
+            _report.Steps = steps;
+            Refuse(401, refusal);
+            return;
+        }
+
+        // (6)
+        var (socket, failure) = await ConnectAsync(authorized, route);
+        if (socket is null)
+        {
+            Refuse(503, failure);
+            return;
+        }
+
+        // (7) to (9)
+        using (socket)
+            await ForwardAsync(socket, local, route, caller);
+    }
+
+    private async Task<(LoopSocket? Socket, Failure Failure)> ConnectAsync(AuthorizedTunnel authorized, InboundRoute route)
+    {
+        var target = authorized.Target;
+        var options = route.ToLoopback
+            ? _lane.Sockets.Connect(new IPEndPoint(target.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback, target.Port))
+            : _lane.Sockets.Connect(target, SourceToKeep(target));
+        var result = await LoopConnector.ConnectAsync(_lane.Services.Loop, options);
+        return result.Socket is { } socket ? (socket, default) : (null, result.ToFailure("connection failed", target));
+    }
+
+    /// <summary>The application sees the client's address, unless client and application share one: the kernel would take that for its own connection.</summary>
+    private IPAddress? SourceToKeep(IPEndPoint target) => _request.RemoteEndPoint.Address.Equals(target.Address) ? null : _request.RemoteEndPoint.Address;
+
+    private async Task ForwardAsync(LoopSocket socket, Workload local, InboundRoute route, InboundCaller caller)
+    {
+        if (_isCut || _request.IsAborted)
+        {
+            _report.Complete(new Failure(Ending.PeerReset, "the client gave up before the application had taken the connection"));
+            return;
+        }
+        _answered = true;
+        _report.Connected();
+        if (_request.Accept(_lane.Settings.Baggage ? [new HeaderField(HboneHeaders.Baggage, WorkloadBaggage.Of(local).ToString())] : null) is not { } tunnel)
+            return;
+        if (route.ProxyTarget is { } proxyTarget
+            && socket.TrySend(ProxyHeader.Write(_request.RemoteEndPoint, proxyTarget, caller.Peer), out _) == IoStatus.Failed)
+        {
+            tunnel.Reset(Http2ErrorCode.CANCEL);
+            _report.Complete(new Failure(Ending.UpstreamRefused, $"the application closed the connection before the PROXY header: {socket.LastErrorText}"));
+            return;
+        }
+        _pump = new DuplexPump(socket, tunnel, socketIsClient: false, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
+        _report.Complete(await _pump.RunAsync());
+    }
+
+    private void Refuse(int status, Failure failure)
+    {
+        _report.Complete(failure);
+        if (_answered)
+            return;
+        _answered = true;
+        _request.Refuse(status, failure.Ending);
+    }
+}

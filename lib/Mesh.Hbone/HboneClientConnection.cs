@@ -27,6 +27,9 @@ public sealed class HboneClientConnection : HboneConnection
 
     internal Action<HboneClientConnection>? RoomAvailable { get; set; }
 
+    /// <summary>Not pooled: nobody will open a second tunnel.</summary>
+    internal bool EndsWithItsTunnel { get; init; }
+
     /// <summary>The connection may be given to new callers at all (it may still be full).</summary>
     internal bool IsUsable => !IsClosed && !_draining && !Engine.IsDraining;
 
@@ -81,6 +84,12 @@ public sealed class HboneClientConnection : HboneConnection
 
     private protected override void StreamClosed()
     {
+        if (EndsWithItsTunnel && ActiveStreams == 0)
+        {
+            Abort("its only tunnel has ended");
+            return;
+        }
+
         _idleSince = Loop.Now;
         RoomAvailable?.Invoke(this);
     }

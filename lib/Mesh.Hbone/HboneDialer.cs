@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Identity.Tls;
+using Mesh.Http2;
 using Mesh.Model;
 using Mesh.Net;
 
@@ -43,6 +44,31 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         Connected?.Invoke(target, loop.Time.GetElapsedTime(started));
         var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, socket.LocalEndPoint);
         return new DialResult(connection, Ending.Ok, string.Empty);
+    }
+
+    /// <summary>A tunnel inside a tunnel: TLS with its own identity check and one CONNECT, over <paramref name="carrier"/>, which it owns from now on. Not pooled.</summary>
+    public async ValueTask<TunnelResult> OpenInsideAsync(Tunnel carrier, TunnelTarget target, HeaderList connect)
+    {
+        var own = await certificates.GetAsync(target.Source);
+        if (own.Certificate is not { } certificate)
+        {
+            carrier.Reset(Http2ErrorCode.CANCEL);
+            return TunnelResult.NotDialled(Ending.IdentityNotIssued, own.Error);
+        }
+
+        var transport = new TlsTransport(new TunnelTransport(carrier));
+        PeerVerification? peer = null;
+        var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout);
+        if (!handshake.IsOk)
+        {
+            transport.Dispose();
+            var failed = TlsFailed(target, peer, handshake);
+            return TunnelResult.NotDialled(failed.Ending, $"inside the tunnel to the gateway: {failed.Error}");
+        }
+
+        var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, carrier.Connection.LocalEndPoint) { EndsWithItsTunnel = true };
+        connection.Start();
+        return await connection.ConnectAsync(connect, reused: false);
     }
 
     private static DialResult TcpFailed(TunnelTarget target, ConnectResult tcp) => tcp.Failure switch

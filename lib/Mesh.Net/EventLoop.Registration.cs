@@ -54,6 +54,13 @@ public sealed partial class EventLoop
         Metrics.CountSocket(-1);
     }
 
+    /// <summary>Stops watching a descriptor that stays open.</summary>
+    internal void Forget(LoopDescriptor owner)
+    {
+        EpollEvents.Remove(_epoll, owner.Descriptor);
+        Unregister(owner);
+    }
+
     /// <summary>Closes the reserve descriptor so that one connection can be accepted and refused; <see cref="TakeReserve"/> gets it back.</summary>
     internal bool GiveUpReserve()
     {

@@ -73,6 +73,18 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>Leaves the loop without closing: the descriptor belongs to the caller, this object is as good as disposed.</summary>
+    private protected int Detach()
+    {
+        Loop.EnsureInLoop();
+        var descriptor = _descriptor;
+        Loop.Forget(this);
+        _descriptor = -1;
+        Readable = Writable = false;
+        GC.SuppressFinalize(this);
+        return descriptor;
+    }
+
     /// <inheritdoc/>
     public override string ToString() => $"{GetType().Name} {_descriptor}";
 

@@ -70,6 +70,17 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
         return can;
     }
 
+    /// <summary>Takes what the kernel has accepted already, then closes: those clients believe that they are connected.</summary>
+    public void CloseAfterAccepting()
+    {
+        // Bounded: under a flood there is always one more.
+        for (var i = 0; i < _options.Backlog && !IsClosed && AcceptOne(); i++)
+        {
+        }
+
+        Dispose();
+    }
+
     /// <inheritdoc/>
     public override string ToString() => $"listener {LocalEndPoint}";
 
@@ -98,6 +109,17 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
         if (!SocketFactory.Bind(fd, o.EndPoint, family == Libc.AF_INET6))
             return "bind";
         return Libc.listen(fd, o.Backlog) < 0 ? "listen" : null;
+    }
+
+    private bool AcceptOne()
+    {
+        NativeAddress remote = default;
+        uint length = NativeAddress.Capacity;
+        var fd = Libc.accept4(Descriptor, &remote, &length, Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC);
+        if (fd < 0)
+            return false;
+        HandOver(fd, remote);
+        return true;
     }
 
     private void Accept()

@@ -33,6 +33,12 @@ internal sealed unsafe class EpollEvents : IDisposable
         return Libc.epoll_ctl(epoll, Libc.EPOLL_CTL_ADD, fd, record);
     }
 
+    internal static void Remove(int epoll, int fd)
+    {
+        var ignored = stackalloc byte[16]; // before Linux 2.6.9 a null pointer was an error
+        _ = Libc.epoll_ctl(epoll, Libc.EPOLL_CTL_DEL, fd, ignored);
+    }
+
     public void Dispose()
     {
         NativeMemory.Free(_memory);

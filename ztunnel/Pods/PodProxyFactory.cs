@@ -1,0 +1,87 @@
+using Mesh.Hbone;
+using Mesh.Identity.Tls;
+using Mesh.Model;
+using Mesh.Net;
+using Mesh.Ztunnel.Capture;
+using Mesh.Ztunnel.Inbound;
+using Mesh.Ztunnel.Local;
+using Mesh.Ztunnel.Settings;
+
+namespace Mesh.Ztunnel.Pods;
+
+/// <summary>Everything that pods have in common; makes the proxy of each.</summary>
+internal sealed class PodProxyFactory(
+    ZtunnelSettings settings,
+    IReadOnlyList<LoopServices> loops,
+    MeshState mesh,
+    MeshTls tls,
+    ITunnelCertificates certificates,
+    HboneOptions hbone,
+    InboundAuthorizer authorizer,
+    CaptureInstaller capture,
+    bool canBeTransparent) : IPodProxyFactory
+{
+    private int _nextHome;
+
+    public async Task<IPodProxy> StartAsync(string uid, PodInfo info, PodNetwork network)
+    {
+        var proxy = Make(info, network.Namespace, canBeTransparent && settings.PreserveSource != false);
+        await proxy.ListenAsync(PodPorts.Everything);
+        if (settings.Pods.CaptureRules == CaptureRules.Off || network.Namespace is not { } ns)
+            return proxy;
+        try
+        {
+            // Last: from here on traffic comes to us.
+            await capture.InstallAsync(ns);
+        }
+        catch
+        {
+            await proxy.StopAsync();
+            throw;
+        }
+        return new CapturedPod(proxy, ns, capture);
+    }
+
+    /// <summary>Our own ports, reachable over mTLS.</summary>
+    public async Task<IPodProxy> StartSelfAsync(PodInfo self)
+    {
+        var proxy = Make(self, null, isTransparent: false);
+        await proxy.ListenAsync(PodPorts.TunnelOnly);
+        return proxy;
+    }
+
+    private PodProxy Make(PodInfo info, NetworkNamespace? network, bool isTransparent)
+    {
+        var home = _nextHome++ % loops.Count;
+        var workload = new LocalWorkload(mesh, info, loops[0].Loop.Time);
+        var sockets = new PodSockets(network, settings, isTransparent);
+        var lanes = loops.Select(services =>
+        {
+            var dialer = new HboneDialer(services.Loop, tls, certificates, remote => sockets.Connect(remote), hbone);
+            var lane = new PodLane(services, workload, sockets, settings, certificates, dialer, new HbonePool(services.Loop, dialer, hbone));
+            return new PodProxy.ServedLane(lane, new HboneServer(lane, authorizer, tls, hbone), authorizer);
+        }).ToList();
+        return new PodProxy(workload, lanes, home, mesh);
+    }
+
+    /// <summary>A pod whose rules are ours: they go before the proxy does, or its traffic would lead nowhere.</summary>
+    private sealed class CapturedPod(PodProxy proxy, NetworkNamespace network, CaptureInstaller capture) : IPodProxy
+    {
+        public async Task StopAsync()
+        {
+            try
+            {
+                await capture.RemoveAsync(network);
+            }
+            catch (CaptureException)
+            {
+                // The pod is being deleted, and its namespace may be half gone: the rules go with it.
+            }
+            await proxy.StopAsync();
+        }
+
+        public Task DrainAsync(CancellationToken forced) => proxy.DrainAsync(forced);
+
+        public Task<PodConnections> ListConnectionsAsync() => proxy.ListConnectionsAsync();
+    }
+}

@@ -39,7 +39,6 @@ public sealed partial class EventLoop
 
     private void Run()
     {
-        _threadId = Environment.CurrentManagedThreadId;
         s_current = this;
         SetSynchronizationContext(this);
         using var events = new EpollEvents(_options.MaxEventsPerIteration);

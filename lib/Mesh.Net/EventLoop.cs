@@ -28,7 +28,6 @@ public sealed partial class EventLoop : SynchronizationContext, IDisposable
     private readonly byte[] _receiveScratch = GC.AllocateUninitializedArray<byte>(ReceiveScratchSize, pinned: true);
     private readonly int _epoll;
     private readonly int _wake;
-    private int _threadId;
 
     private EventLoop(string name, EventLoopOptions options)
     {

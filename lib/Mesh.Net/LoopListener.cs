@@ -15,13 +15,11 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
     private const int Batch = 64;
 
     private readonly Action<LoopSocket> _onAccepted;
-    private readonly ListenOptions _options;
     private LoopTimer? _rest;
 
-    private LoopListener(EventLoop loop, int descriptor, ListenOptions options, Action<LoopSocket> onAccepted)
+    private LoopListener(EventLoop loop, int descriptor, Action<LoopSocket> onAccepted)
         : base(loop, descriptor)
     {
-        _options = options;
         _onAccepted = onAccepted;
         LocalEndPoint = SocketFactory.LocalAddress(descriptor).ToEndPoint();
     }
@@ -41,7 +39,7 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
         var fd = SocketFactory.Create(loop, o.NetworkNamespace, family, Libc.SOCK_STREAM);
         var step = Prepare(fd, family, o);
         if (step is null)
-            return new LoopListener(loop, fd, o, onAccepted);
+            return new LoopListener(loop, fd, onAccepted);
         var error = Errno.Last;
         if (fd >= 0)
             _ = Libc.close(fd);
@@ -106,6 +104,11 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
             return "make the listening socket transparent (IP_TRANSPARENT)";
         if (o.Transparent && family == Libc.AF_INET6 && !o.IPv6Only)
             SocketFactory.SetTransparent(fd, Libc.AF_INET);
+
+        // Inherited by every accepted socket: no system call per connection.
+        Libc.TrySetOption(fd, Libc.SOL_TCP, Libc.TCP_NODELAY, 1);
+        if (o.KeepAlive is { } keepAlive)
+            SocketFactory.SetKeepAlive(fd, keepAlive);
         if (!SocketFactory.Bind(fd, o.EndPoint, family == Libc.AF_INET6))
             return "bind";
         return Libc.listen(fd, o.Backlog) < 0 ? "listen" : null;
@@ -163,8 +166,6 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
         try
         {
             socket = new LoopSocket(Loop, fd, remote);
-            if (_options.KeepAlive is { } keepAlive)
-                socket.SetKeepAlive(keepAlive);
             _onAccepted(socket);
         }
         catch (Exception e)

@@ -33,7 +33,7 @@ public sealed record ListenOptions
     /// <summary>An IPv6 socket that refuses IPv4.</summary>
     public bool IPv6Only { get; init; }
 
-    /// <summary>Set on every accepted socket.</summary>
+    /// <summary>Keep-alive of every accepted socket. TCP_NODELAY is always on.</summary>
     public KeepAliveOptions? KeepAlive { get; init; }
 }
 

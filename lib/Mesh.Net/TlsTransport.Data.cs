@@ -88,22 +88,20 @@ public sealed partial class TlsTransport
 
         if (_stage != Stage.Started)
             return;
-        if (_link.IsBroken && !_link.IsReadWaiting)
+        if (!_paused)
         {
-            FinishBroken();
-            return;
+            if (_readPending)
+            {
+                using (NoContext.Enter())
+                    _link.Pulse();
+            }
+            else
+            {
+                ReadLoop();
+            }
         }
 
-        if (_paused)
-            return;
-        if (!_readPending)
-        {
-            ReadLoop();
-            return;
-        }
-
-        using (NoContext.Enter())
-            _link.Pulse();
+        // Last: what the peer said before it broke the connection may be its reason.
         if (_link.IsBroken && _stage == Stage.Started)
             FinishBroken();
     }

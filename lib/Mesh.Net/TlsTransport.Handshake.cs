@@ -38,7 +38,7 @@ public sealed partial class TlsTransport
         {
             result = _timedOut
                 ? new TlsHandshakeResult(TlsFailure.Timeout, $"the TLS handshake was not finished within {deadline.TotalSeconds:0.###} s")
-                : TlsErrors.Describe(e, _link.EndSeen || _link.Socket is { IsReset: true }, NoPeerCertificate());
+                : TlsErrors.Describe(e, peerEnded: _link.EndSeen || _link.Socket is { IsReset: true });
         }
 
         timer.Cancel();
@@ -83,22 +83,5 @@ public sealed partial class TlsTransport
         _timedOut = true;
         using var scope = NoContext.Enter();
         _link.FailRead(new IOException("deadline"));
-    }
-
-    private bool NoPeerCertificate()
-    {
-        try
-        {
-            return _ssl.RemoteCertificate is null;
-        }
-        catch (InvalidOperationException)
-        {
-            return true;
-        }
-        catch (AuthenticationException)
-        {
-            // After a refusal SslStream answers every question with the refusal: there was a certificate to refuse.
-            return false;
-        }
     }
 }

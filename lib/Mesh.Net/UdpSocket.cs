@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using Mesh.Net.Loop;
 using Mesh.Net.Native;
 
@@ -66,6 +67,7 @@ public sealed class UdpSocket : LoopDescriptor
     }
 
     /// <summary>Waits for one datagram. One wait at a time; resumes on the loop.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<UdpDatagram> ReceiveAsync(Memory<byte> buffer)
     {
         while (true)

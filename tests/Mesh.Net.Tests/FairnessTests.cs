@@ -2,20 +2,32 @@ namespace Mesh.Net.Tests;
 
 public sealed class FairnessTests
 {
-    [Fact]
-    public async Task Transport_ThatNeverRunsDry_DoesNotKeepAnotherConnectionWaiting()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Transport_ThatNeverRunsDry_DoesNotKeepAnotherConnectionWaiting(bool tls)
     {
         using var test = new TestLoop(new EventLoopOptions { BytesPerIteration = 64 * 1024 });
         using var feeder = new TestLoop();
-        var (greedySender, greedyReceiver) = await Sockets.PairAsync(feeder.Loop, test.Loop);
+        ITransport greedySender, greedyReceiver;
+        if (tls)
+        {
+            (greedySender, greedyReceiver) = await TlsTransportTests.ConnectAsync(feeder.Loop, test.Loop);
+        }
+        else
+        {
+            var (client, server) = await Sockets.PairAsync(feeder.Loop, test.Loop);
+            (greedySender, greedyReceiver) = (new PlainTransport(client), new PlainTransport(server));
+        }
+
         var (politeSender, politeReceiver) = await Sockets.PairAsync(feeder.Loop, test.Loop);
 
         var stop = false;
-        feeder.Loop.Spawn(async () =>
+        var chunk = new byte[1 << 20];
+        await feeder.Do(() =>
         {
-            var chunk = new byte[1 << 20];
-            while (!stop && await greedySender.WaitWritableAsync())
-                greedySender.TrySend(chunk, out _);
+            greedySender.Start(new RecordingHandler { OnDrain = Feed });
+            Feed();
         });
 
         var mostInARow = 0L;
@@ -33,7 +45,7 @@ public sealed class FairnessTests
                     mostInARow = Math.Max(mostInARow, inARow);
                 },
             };
-            new PlainTransport(greedyReceiver).Start(greedy);
+            greedyReceiver.Start(greedy);
             var received = 0;
             new PlainTransport(politeReceiver).Start(new RecordingHandler
             {
@@ -52,5 +64,12 @@ public sealed class FairnessTests
 
         // The start of an iteration may find a turn asked for by the one before: at most two budgets and one read beyond each.
         await test.Do(() => Assert.InRange(mostInARow, 1, 2 * (64 + 64) * 1024));
+        await feeder.Do(greedySender.Abort);
+
+        void Feed()
+        {
+            while (!stop && !greedySender.IsCongested)
+                greedySender.Write(chunk);
+        }
     }
 }

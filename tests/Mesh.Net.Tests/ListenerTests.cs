@@ -105,6 +105,34 @@ public sealed class ListenerTests
             Assert.Contains(line, output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Accepted_Sockets_InheritNoDelayAndKeepAlive()
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            var accepted = new TaskCompletionSource<LoopSocket>();
+            var options = new ListenOptions { EndPoint = Sockets.AnyLoopback, KeepAlive = new KeepAliveOptions(TimeSpan.FromSeconds(180), TimeSpan.FromSeconds(60), 9) };
+            using var listener = LoopListener.Listen(test.Loop, options, accepted.SetResult);
+            var client = await Sockets.ConnectAsync(test.Loop, listener.LocalEndPoint);
+            var server = await accepted.Task;
+            Assert.Equal(1, Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_NODELAY));
+            Assert.Equal(1, Option(server, Native.Libc.SOL_SOCKET, Native.Libc.SO_KEEPALIVE));
+            Assert.Equal((180, 60, 9), (Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_KEEPIDLE), Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_KEEPINTVL), Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_KEEPCNT)));
+            Assert.Equal(1, Option(client, Native.Libc.SOL_TCP, Native.Libc.TCP_NODELAY));
+            client.Dispose();
+            server.Dispose();
+        });
+
+        static unsafe int Option(LoopSocket socket, int level, int name)
+        {
+            var value = 0;
+            uint length = sizeof(int);
+            Assert.Equal(0, Native.Libc.getsockopt(socket.Descriptor, level, name, &value, &length));
+            return value;
+        }
+    }
+
     [RootFact]
     public void Probes_OfRights_SayYesForRoot()
     {

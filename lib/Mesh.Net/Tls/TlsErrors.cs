@@ -23,34 +23,55 @@ internal static class TlsErrors
     private const int CertificateVerifyFailed = 134;
     private const int UnsupportedVersion = 166;
 
-    internal static TlsHandshakeResult Describe(Exception e, bool peerEnded, bool noPeerCertificate)
+    internal static TlsHandshakeResult Describe(Exception e, bool peerEnded)
     {
         var text = Text(e);
-        for (var inner = e; inner is not null; inner = inner.InnerException)
+        if (AlertOf(e) is { } alert)
+            return new TlsHandshakeResult(TlsFailure.PeerAlert, AlertText(alert));
+        foreach (var reason in Reasons(e))
         {
-            var code = (uint)inner.HResult;
-            if (code >> LibraryShift != SslLibrary)
-                continue;
-            var reason = (int)(code & ReasonMask);
-            if (reason is > AlertOffset and < AlertOffset + 256)
-                return new TlsHandshakeResult(TlsFailure.PeerAlert, $"the peer refused with TLS alert {reason - AlertOffset} ({AlertName(reason - AlertOffset)})");
             if (FromReason(reason) is { } failure)
                 return new TlsHandshakeResult(failure, text);
         }
 
         if (e is AuthenticationException && text.Contains("TLS alert", StringComparison.OrdinalIgnoreCase))
             return new TlsHandshakeResult(TlsFailure.PeerAlert, text);
-        if (e is AuthenticationException && e.InnerException is null)
-            return new TlsHandshakeResult(CertificateFailure(text, noPeerCertificate), text);
+        if (e is AuthenticationException && e.InnerException is null && text.Contains("certificate", StringComparison.OrdinalIgnoreCase))
+            return new TlsHandshakeResult(CertificateFailure(text), text);
         return new TlsHandshakeResult(peerEnded ? TlsFailure.PeerClosed : TlsFailure.Other, peerEnded ? $"the peer ended the connection during the handshake: {text}" : text);
     }
 
+    /// <summary>What went wrong on an established connection; with TLS 1.3 the peer's judgement of our certificate comes this late.</summary>
     internal static string Text(Exception e)
     {
+        if (AlertOf(e) is { } alert)
+            return AlertText(alert);
         var text = e.Message;
         for (var inner = e.InnerException; inner is not null; inner = inner.InnerException)
             text += ": " + inner.Message;
         return text;
+    }
+
+    private static string AlertText(int alert) => $"the peer refused with TLS alert {alert} ({AlertName(alert)})";
+
+    private static int? AlertOf(Exception e)
+    {
+        foreach (var reason in Reasons(e))
+        {
+            if (reason is > AlertOffset and < AlertOffset + 256)
+                return reason - AlertOffset;
+        }
+
+        return null;
+    }
+
+    private static IEnumerable<int> Reasons(Exception e)
+    {
+        for (var inner = e; inner is not null; inner = inner.InnerException)
+        {
+            if ((uint)inner.HResult >> LibraryShift == SslLibrary)
+                yield return inner.HResult & ReasonMask;
+        }
     }
 
     private static TlsFailure? FromReason(int reason) => reason switch
@@ -62,14 +83,13 @@ internal static class TlsErrors
         _ => null,
     };
 
-    /// <summary>SslStream refused the certificate itself, or the options' callback did.</summary>
-    private static TlsFailure CertificateFailure(string text, bool noPeerCertificate)
+    /// <summary>SslStream refused the certificate itself, or the options' callback did. Only the text tells them apart; it is English in every culture here.</summary>
+    private static TlsFailure CertificateFailure(string text)
     {
-        if (noPeerCertificate || text.Contains("RemoteCertificateNotAvailable", StringComparison.Ordinal))
+        if (text.Contains("RemoteCertificateNotAvailable", StringComparison.Ordinal))
             return TlsFailure.NoCertificate;
-        return text.Contains("UntrustedRoot", StringComparison.Ordinal) || text.Contains("PartialChain", StringComparison.Ordinal)
-            ? TlsFailure.UnknownAuthority
-            : TlsFailure.BadCertificate;
+        string[] chainErrors = ["UntrustedRoot", "PartialChain", "NotSignatureValid"];
+        return chainErrors.Any(c => text.Contains(c, StringComparison.Ordinal)) ? TlsFailure.UnknownAuthority : TlsFailure.BadCertificate;
     }
 
     /// <summary>RFC 8446, 6 (alerts).</summary>

@@ -1,14 +1,194 @@
+using System.Net;
+using Mesh.Hbone;
+using Mesh.Identity.Fetching;
+using Mesh.Identity.Tls;
+using Mesh.Model;
+using Mesh.Net;
 using Mesh.Runtime;
+using Mesh.Runtime.Admin;
+using Mesh.Runtime.Logging;
+using Mesh.Runtime.Metrics;
+using Mesh.Waypoint.Admin;
+using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Configuration;
+using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Telemetry;
+using Mesh.Waypoint.Transport;
+using Mesh.Xds.Client;
+using Mesh.Xds.Grpc;
 
 namespace Mesh.Waypoint;
 
-/// <summary>Composition root: the only file that names concrete types of every folder.</summary>
+/// <summary>
+/// Composition root and the life of the process:
+/// 1. everything is made, nothing runs;  2. admin ports, the control plane, the own certificate;  3. the HBONE port opens when the first complete
+/// configuration and the certificate are there - only then the waypoint is ready;  4. a signal drains;  5. what is left is cut.
+/// </summary>
 internal static class WaypointHost
 {
-    public static Task<int> RunAsync(WaypointSettings settings, EnvironmentSettings environment)
+    public static async Task<int> RunAsync(WaypointSettings settings, EnvironmentSettings environment)
     {
-        ArgumentNullException.ThrowIfNull(settings);
-        ArgumentNullException.ThrowIfNull(environment);
-        return Task.FromResult(ExitCodes.Ok);
+        // 1. Plumbing.
+        var time = TimeProvider.System;
+        if (!LogFilter.TryParse(settings.LogFilter, out var filter, out var wrong))
+        {
+            await Console.Error.WriteLineAsync($"waypoint: RUST_LOG: \"{wrong}\" is not a log level or target=level");
+            return ExitCodes.Usage;
+        }
+
+        if (!SpiffeId.TryParse(settings.Spiffe, out var own) || !IPAddress.TryParse(settings.InstanceIp, out var instance))
+        {
+            await Console.Error.WriteLineAsync($"waypoint: {settings.Spiffe} is not an identity or INSTANCE_IP \"{settings.InstanceIp}\" is not an address");
+            return ExitCodes.Usage;
+        }
+
+        using var sink = LogSink.ToStandardOutput(settings.LogJson ? LogFormat.Json : LogFormat.Text, filter, time);
+        var log = sink.For("waypoint");
+        foreach (var (name, value) in environment.Effective)
+            log.Event(LogSeverity.Debug, "setting").Text("name", name).Text("value", value).Write();
+        var registry = new MetricRegistry();
+        ProcessMetrics.Register(registry);
+        var readiness = new Readiness(time, log);
+        var configured = readiness.Register("configuration");
+        var certified = readiness.Register("certificate");
+        var listening = readiness.Register("hbone listener");
+        using var drain = new Drain(time);
+
+        // 2. Control plane and identity.
+        using var xdsChannel = new GrpcChannel(ChannelOptions(settings, settings.XdsAddress));
+        using var caChannel = new GrpcChannel(ChannelOptions(settings, settings.CaAddress));
+        var ca = new CaGrpcClient(caChannel, new CaClientOptions { Impersonate = false });
+        using var certificates = new CertificateCache(new CaCertificateSource(ca, settings.CertificateLife));
+        var configuration = new WaypointConfiguration(new ClusterRegistry(time, Random.Shared));
+        var xds = new DeltaXdsClient(
+            new GrpcXdsTransport(xdsChannel), Node(settings), [.. XdsHandlers.Create(configuration).Select(h => new XdsSubscription(h))], time, new XdsLog(sink.For("xds")));
+
+        // 3. Data path.
+        var identity = new MeshIdentity(own, certificates, new MeshTls(), time);
+        var loops = Enumerable.Range(0, settings.WorkerThreads > 0 ? settings.WorkerThreads : Environment.ProcessorCount)
+            .Select(i => EventLoop.Start($"loop-{i}", new EventLoopOptions { UnhandledException = (e, where) => log.Event(LogSeverity.Error, "story failed").Text("where", where).Text("error", e.ToString()).Write() }))
+            .ToList();
+        var options = new HboneOptions();
+        var facts = new TunnelFacts
+        {
+            InstanceAddress = instance,
+            Baggage = new Baggage { ClusterId = settings.ClusterId, Namespace = settings.PodNamespace, WorkloadType = "pod", WorkloadName = settings.PodName, ServiceName = settings.GatewayName },
+        };
+        var dialer = new HboneUpstreamDialer(loops, identity, facts, options, new PlainDialer());
+        var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(registry, configuration.Clusters));
+        using var keys = new HttpClient();
+        using var dataPath = new DataPath(new DataPathParts
+        {
+            Configuration = configuration,
+            Dialer = dialer,
+            Requests = reporter,
+            Connections = reporter,
+            FetchKeys = (address, cancellation) => keys.GetStringAsync(address, cancellation),
+            Loggers = new LogSinkLoggerFactory(sink),
+            Time = time,
+            PathNormalization = settings.PathNormalization,
+        });
+        var entrances = loops.Select(l => new HboneEntrance(l, identity, dataPath.Inbound, () => configuration.Routes, options, sink.For("inbound"), drain.Forced)).ToList();
+
+        // 4. Run.
+        await using var admin = new AdminServer(sink);
+        admin.Listen("admin", AdminServer.Loopback(settings.AdminPort), r => r.MapWaypoint(configuration, certificates, xds).MapLogging(sink, filter));
+        admin.Listen("stats", [settings.Metrics], r => r.MapMetrics(registry));
+        admin.Listen("readiness", [settings.Ready], r => r.MapReadiness(readiness));
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var signals = Signals.Listen(_ => stopped.TrySetResult());
+        using var ended = new CancellationTokenSource();
+        try
+        {
+            await admin.StartAsync();
+            await dataPath.StartAsync();
+        }
+        catch (AdminBindException e)
+        {
+            log.Error(e.Message);
+            return ExitCodes.OsError;
+        }
+
+        log.Event(LogSeverity.Info, "waypoint starts").Text("identity", settings.Spiffe).Text("gateway", settings.GatewayName).Text("control_plane", settings.XdsAddress).Write();
+        var following = xds.RunAsync(ended.Token);
+        certificates.Prefetch(own);
+        try
+        {
+            var ready = WaitForBothAsync();
+            await Task.WhenAny(ready, stopped.Task);
+            if (ready.IsCompleted)
+            {
+                await ready;
+                await OpenAsync();
+                listening.Complete();
+                await stopped.Task;
+            }
+        }
+        catch (SocketFailureException e)
+        {
+            log.Error(e.Message);
+            return ExitCodes.OsError;
+        }
+        finally
+        {
+            // 5. Clients are told to go elsewhere; running requests finish.
+            log.Info("draining");
+            foreach (var (loop, entrance) in loops.Zip(entrances))
+                loop.Post(entrance.Drain);
+            using var patience = new CancellationTokenSource(settings.TerminationDrain);
+            await dataPath.StopAsync(patience.Token);
+            await drain.RunAsync(TimeSpan.Zero);
+            await ended.CancelAsync();
+            await following;
+            foreach (var (loop, entrance) in loops.Zip(entrances))
+            {
+                await loop.InvokeAsync(() =>
+                {
+                    entrance.Dispose();
+                    return true;
+                });
+                loop.Dispose();
+            }
+        }
+
+        return ExitCodes.Ok;
+
+        async Task WaitForBothAsync()
+        {
+            await xds.FirstSync;
+            configured.Complete();
+            while (!(await certificates.GetAsync(own, CertificatePriority.RealTime, ended.Token)).IsAvailable)
+                await Task.Delay(TimeSpan.FromMilliseconds(500), time, ended.Token);
+            certified.Complete();
+        }
+
+        async Task OpenAsync()
+        {
+            foreach (var (loop, entrance) in loops.Zip(entrances))
+                await loop.InvokeAsync(() => entrance.Listen(settings.Inbound));
+            log.Event(LogSeverity.Info, "listener established").Address("address", settings.Inbound).Text("component", "hbone").Write();
+        }
     }
+
+    private static GrpcChannelOptions ChannelOptions(WaypointSettings settings, string address) => new()
+    {
+        Address = new Uri(address.Contains("://", StringComparison.Ordinal) ? address : "https://" + address),
+        Trust = settings.RootCertificatePath is { Length: > 0 } root ? GrpcServerTrust.Parse(root) : GrpcServerTrust.System,
+        Credentials = settings.AuthToken is { Length: > 0 } token ? TokenCredentials.Parse(token, settings.ClusterId) : null,
+    };
+
+    private static Envoy.Service.Discovery.V3.Node Node(WaypointSettings settings) => new XdsNode
+    {
+        Role = "waypoint",
+        InstanceIp = settings.InstanceIp,
+        PodName = settings.PodName,
+        PodNamespace = settings.PodNamespace,
+        Metadata =
+        [
+            ("GATEWAY_NAME", settings.GatewayName),
+            ("SERVICE_ACCOUNT", settings.ServiceAccount),
+            ("CLUSTER_ID", settings.ClusterId),
+            ("NETWORK", settings.Network),
+        ],
+    }.ToProto();
 }

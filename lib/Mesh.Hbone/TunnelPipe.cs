@@ -18,6 +18,7 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
     private readonly Pipe _input;
     private readonly Pipe _output;
     private readonly TaskCompletionSource _closed = new();
+    private readonly TaskCompletionSource _peerEnded = new();
     private readonly LoopSignal _writable = new();
     private int _unconsumed;
     private bool _flushing;
@@ -39,6 +40,9 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
 
     /// <summary>Completes when the tunnel is over in both directions, on its loop.</summary>
     public Task Closed => _closed.Task;
+
+    /// <summary>Completes when the peer has ended its direction or the tunnel was reset, even while nobody reads; on the loop.</summary>
+    public Task PeerEnded => _peerEnded.Task;
 
     /// <summary>Attaches to the tunnel; on its loop.</summary>
     public static TunnelPipe Attach(Tunnel tunnel)
@@ -95,6 +99,7 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
             _input.Writer.Complete();
         }
 
+        _peerEnded.TrySetResult();
         CheckClosed();
     }
 
@@ -112,6 +117,7 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
 
         _writable.Set();
         _output.Reader.CancelPendingRead();
+        _peerEnded.TrySetResult();
         _closed.TrySetResult();
     }
 

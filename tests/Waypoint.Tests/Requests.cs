@@ -14,7 +14,7 @@ internal static class Requests
     {
         var dictionary = new HeaderDictionary();
         foreach (var (name, value) in headers)
-            dictionary.Append(name, value);
+            dictionary[name] = Microsoft.Extensions.Primitives.StringValues.Concat(dictionary[name], value);
         var question = target.IndexOf('?', StringComparison.Ordinal);
         return new RequestFacts
         {

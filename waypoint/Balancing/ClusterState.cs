@@ -5,6 +5,9 @@ namespace Mesh.Waypoint.Balancing;
 /// <summary>One cluster: its endpoints with their state, and the view that requests choose from.</summary>
 internal sealed class ClusterState : IDisposable
 {
+    /// <summary>How often the weights of endpoints that warm up are looked at again.</summary>
+    private static readonly TimeSpan WarmupStep = TimeSpan.FromSeconds(1);
+
     private readonly TimeProvider _time;
     private readonly Random _random;
     private readonly Lock _gate = new();
@@ -99,6 +102,8 @@ internal sealed class ClusterState : IDisposable
         if (model.Outlier is null)
         {
             StopTickerLocked();
+            if (model.Warmup is { } warmup && warmup > TimeSpan.Zero)
+                _ticker = _time.CreateTimer(_ => OnTick(), null, WarmupStep, WarmupStep);
             _outlier = null;
             foreach (var endpoint in _endpoints.Values)
                 endpoint.Outlier.IsEjected = false;

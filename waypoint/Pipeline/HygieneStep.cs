@@ -45,6 +45,8 @@ internal sealed class HygieneStep(PathNormalization normalization)
         // 2. What has no meaning here.
         if (request.Method.AsSpan().IndexOfAnyInRange('a', 'z') >= 0)
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "invalid_method");
+        if (HasTwoLengths(request))
+            return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "http1.content_length_and_chunked_not_allowed");
         if (HttpMethods.IsConnect(request.Method))
             return RefuseAsync(exchange, StatusCodes.Status404NotFound, string.Empty, "route_not_found", ResponseFlags.NoRouteFound);
         if (path == "*")
@@ -56,6 +58,10 @@ internal sealed class HygieneStep(PathNormalization normalization)
         HeaderHygiene.Sanitize(request.Headers, scheme, static () => Guid.NewGuid().ToString());
         return next(http);
     }
+
+    // Kestrel lets Transfer-Encoding win and renames the Content-Length that came with it; two proxies that choose differently are a smuggling hole.
+    private static bool HasTwoLengths(HttpRequest request) =>
+        HttpProtocol.IsHttp11(request.Protocol) && request.Headers.TransferEncoding.Count > 0 && (request.Headers.ContentLength is not null || request.Headers.ContainsKey("X-Content-Length"));
 
     private static Task RefuseAsync(Exchange exchange, int status, string body, string details, ResponseFlags flags = ResponseFlags.None)
     {

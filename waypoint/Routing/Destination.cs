@@ -33,6 +33,10 @@ internal sealed class Destination
 
     public IReadOnlyList<string> PolicyNames { get; }
 
+    /// <summary>With 0 for "any port".</summary>
+    public IEnumerable<(int Number, PortRoutes Port)> Ports =>
+        _ports.Select(p => (p.Key, p.Value)).Concat(_anyPort is null ? [] : [(0, _anyPort)]);
+
     public PortRoutes? Port(int port) => _ports.GetValueOrDefault(port) ?? _anyPort;
 
     private static IPAddress ParseAddress(ReadOnlySpan<byte> bytes, V1.Service service)

@@ -1,11 +1,17 @@
+using System.IO.Pipelines;
 using Mesh.Waypoint.Routing;
 
 namespace Mesh.Waypoint.Transport;
 
 /// <summary>One byte stream from a client, with what its tunnel proved and said. A feature of the Kestrel connection that serves it.</summary>
-internal sealed class InboundConnection(Stream stream, OriginalDestination original, Caller caller, string? traceParent)
+internal abstract class InboundConnection(OriginalDestination original, Caller caller, string? traceParent) : IAsyncDisposable
 {
-    public Stream Stream { get; } = stream;
+    public abstract PipeReader Input { get; }
+
+    public abstract PipeWriter Output { get; }
+
+    /// <summary>Completes when the client has ended its direction, even while nobody reads.</summary>
+    public abstract Task PeerEnded { get; }
 
     /// <summary>What the CONNECT named.</summary>
     public OriginalDestination Original { get; } = original;
@@ -14,4 +20,13 @@ internal sealed class InboundConnection(Stream stream, OriginalDestination origi
 
     /// <summary>Of the CONNECT: the trace that this connection belongs to.</summary>
     public string? TraceParent { get; } = traceParent;
+
+    /// <summary>Nothing more follows to the client; it may still send.</summary>
+    public abstract ValueTask EndWritingAsync();
+
+    /// <summary>Ends both directions at once; what is on its way is lost. Any thread.</summary>
+    public abstract void Abort();
+
+    /// <summary>Ends in order: what was written arrives.</summary>
+    public abstract ValueTask DisposeAsync();
 }

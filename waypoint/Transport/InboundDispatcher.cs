@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using Mesh.Waypoint.Routing;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Mesh.Waypoint.Transport;
@@ -21,22 +20,25 @@ internal sealed class InboundDispatcher(Func<RouteTable> table, TunnelListenerFa
         if (table().Find(connection.Original) is not { } found)
         {
             tcp.ReportUnknown(connection);
-            await connection.Stream.DisposeAsync();
+            await connection.DisposeAsync();
             return;
         }
 
         // 2.
-        var input = PipeReader.Create(connection.Stream, new StreamPipeReaderOptions(leaveOpen: true, useZeroByteReads: true));
-        var protocol = found.Port.IsOpaque ? SniffedProtocol.Other : await SniffAsync(input, cancellation);
+        var protocol = found.Port.IsOpaque ? SniffedProtocol.Other : await SniffAsync(connection, cancellation);
+
+        // What is declared HTTP and is not gets Kestrel's 400, not a connection to the application.
+        if (protocol == SniffedProtocol.Other && found.Port.Protocol is V1.Protocol.Http1 or V1.Protocol.Http2 or V1.Protocol.Grpc)
+            protocol = SniffedProtocol.Http1;
 
         // 3.
         if (protocol == SniffedProtocol.Other)
         {
-            await tcp.ForwardAsync(connection, input, found.Destination, found.Port, cancellation);
+            await tcp.ForwardAsync(connection, found.Destination, found.Port, cancellation);
             return;
         }
 
-        var http = new StreamConnection(connection, input);
+        var http = new StreamConnection(connection);
         if (kestrel.TryOffer(http, protocol == SniffedProtocol.Http2 ? HttpProtocols.Http2 : HttpProtocols.Http1))
             await http.Done;
         else
@@ -44,11 +46,22 @@ internal sealed class InboundDispatcher(Func<RouteTable> table, TunnelListenerFa
     }
 
     // Server-first protocols on undeclared ports wait here, as they do in Envoy: such ports have to be declared TCP (reference 5.4).
-    private static async ValueTask<SniffedProtocol> SniffAsync(PipeReader input, CancellationToken cancellation)
+    private static async ValueTask<SniffedProtocol> SniffAsync(InboundConnection connection, CancellationToken cancellation)
     {
+        var input = connection.Input;
         while (true)
         {
-            var read = await input.ReadAsync(cancellation);
+            ReadResult read;
+            try
+            {
+                read = await input.ReadAsync(cancellation);
+            }
+            catch (IOException)
+            {
+                // Reset before it said anything; Kestrel sees the same and closes.
+                return SniffedProtocol.Http1;
+            }
+
             var start = read.Buffer.Slice(0, Math.Min(read.Buffer.Length, ProtocolSniffer.MaximumNeeded));
             var sniffed = ProtocolSniffer.Sniff(start.IsSingleSegment ? start.FirstSpan : start.ToArray());
             if (sniffed != SniffedProtocol.Undecided || read.IsCompleted)

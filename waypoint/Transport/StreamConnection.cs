@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using Microsoft.AspNetCore.Connections;
@@ -6,22 +5,21 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Mesh.Waypoint.Transport;
 
-/// <summary>A tunnel's stream as a Kestrel connection. The identity of the client travels in its features, not in any header.</summary>
+/// <summary>A client's byte stream as a Kestrel connection. The identity of the client travels in its features, not in any header.</summary>
 internal sealed class StreamConnection : ConnectionContext, IDuplexPipe
 {
     private readonly InboundConnection _inbound;
     private readonly CancellationTokenSource _closed = new();
     private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public StreamConnection(InboundConnection inbound, PipeReader input)
+    public StreamConnection(InboundConnection inbound)
     {
         _inbound = inbound;
-        Input = input;
-        Output = PipeWriter.Create(inbound.Stream, new StreamPipeWriterOptions(leaveOpen: true));
         ConnectionClosed = _closed.Token;
         Features.Set(inbound);
         RemoteEndPoint = inbound.Caller.Address;
         LocalEndPoint = new IPEndPoint(inbound.Original.Address, inbound.Original.Port);
+        _ = WatchAsync();
     }
 
     public override string ConnectionId { get; set; } = Guid.NewGuid().ToString("N");
@@ -36,9 +34,9 @@ internal sealed class StreamConnection : ConnectionContext, IDuplexPipe
         set => throw new NotSupportedException("the transport of a tunnel cannot be replaced");
     }
 
-    public PipeReader Input { get; }
+    public PipeReader Input => _inbound.Input;
 
-    public PipeWriter Output { get; }
+    public PipeWriter Output => _inbound.Output;
 
     public override CancellationToken ConnectionClosed { get; set; }
 
@@ -52,19 +50,22 @@ internal sealed class StreamConnection : ConnectionContext, IDuplexPipe
     public override void Abort(ConnectionAbortedException abortReason)
     {
         // Kestrel's pending read and write end with the stream.
+        _inbound.Abort();
         Input.CancelPendingRead();
         Output.CancelPendingFlush();
-        _inbound.Stream.Dispose();
-        _closed.Cancel();
     }
 
     public override async ValueTask DisposeAsync()
     {
-        await Input.CompleteAsync();
-        await Output.CompleteAsync();
-        await _inbound.Stream.DisposeAsync();
+        await _inbound.DisposeAsync();
         await _closed.CancelAsync();
-        _closed.Dispose();
         _disposed.TrySetResult();
+    }
+
+    // A client that has closed does not wait for its answer any more: the request is aborted, as on Kestrel's own sockets and as in Envoy.
+    private async Task WatchAsync()
+    {
+        await Task.WhenAny(_inbound.PeerEnded, _disposed.Task);
+        await _closed.CancelAsync();
     }
 }

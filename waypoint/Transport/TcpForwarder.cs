@@ -1,4 +1,3 @@
-using System.IO.Pipelines;
 using Mesh.Waypoint.Authorization;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Forwarding;
@@ -21,7 +20,7 @@ internal sealed class TcpForwarder(
     public void ReportUnknown(InboundConnection connection) =>
         reporter.Report(new ConnectionReport(connection, null, null, null, ResponseFlags.NoRouteFound, "no service of this waypoint has this address and port", 0, 0, TimeSpan.Zero));
 
-    public async Task ForwardAsync(InboundConnection connection, PipeReader input, Destination destination, PortRoutes port, CancellationToken cancellation)
+    public async Task ForwardAsync(InboundConnection connection, Destination destination, PortRoutes port, CancellationToken cancellation)
     {
         var started = time.GetTimestamp();
         var pump = new TcpPump();
@@ -57,7 +56,7 @@ internal sealed class TcpForwarder(
             try
             {
                 await using (upstream)
-                    await pump.RunAsync(input, connection.Stream, upstream, cancellation);
+                    await pump.RunAsync(connection, upstream, cancellation);
             }
             finally
             {
@@ -66,8 +65,7 @@ internal sealed class TcpForwarder(
         }
         finally
         {
-            await input.CompleteAsync();
-            await connection.Stream.DisposeAsync();
+            await connection.DisposeAsync();
             reporter.Report(new ConnectionReport(
                 connection, destination, cluster, endpoint, flags, details, pump.BytesFromClient, pump.BytesToClient, time.GetElapsedTime(started)));
         }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
+using Mesh.Hbone;
 
 namespace Mesh.Waypoint.Transport;
 
@@ -13,11 +14,11 @@ internal sealed class TcpPump
 
     public long BytesToClient { get; private set; }
 
-    public async Task RunAsync(PipeReader client, Stream clientOut, Stream upstream, CancellationToken cancellation)
+    public async Task RunAsync(InboundConnection client, Stream upstream, CancellationToken cancellation)
     {
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var up = Guard(UpAsync(client, upstream, broken.Token), broken);
-        var down = Guard(DownAsync(upstream, clientOut, broken.Token), broken);
+        var up = Guard(UpAsync(client.Input, upstream, broken.Token), broken);
+        var down = Guard(DownAsync(upstream, client, broken.Token), broken);
         await Task.WhenAll(up, down);
     }
 
@@ -41,7 +42,7 @@ internal sealed class TcpPump
         }
     }
 
-    private async Task DownAsync(Stream upstream, Stream client, CancellationToken cancellation)
+    private async Task DownAsync(Stream upstream, InboundConnection client, CancellationToken cancellation)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
@@ -51,12 +52,13 @@ internal sealed class TcpPump
                 var count = await upstream.ReadAsync(buffer, cancellation);
                 if (count == 0)
                     break;
-                await client.WriteAsync(buffer.AsMemory(0, count), cancellation);
-                await client.FlushAsync(cancellation);
+                var flush = await client.Output.WriteAsync(buffer.AsMemory(0, count), cancellation);
+                if (flush.IsCompleted)
+                    throw new IOException("the client takes no more data");
                 BytesToClient += count;
             }
 
-            HalfClose.EndWriting(client);
+            await client.EndWritingAsync();
         }
         finally
         {
@@ -88,18 +90,12 @@ internal static class HalfClose
             case NetworkStream network:
                 network.Socket.Shutdown(SocketShutdown.Send);
                 break;
-            case IHalfClose half:
-                half.EndWriting();
+            case TunnelStream tunnel:
+                tunnel.EndWrite();
                 break;
             default:
                 stream.Dispose();
                 break;
         }
     }
-}
-
-/// <summary>A stream whose sending side can end by itself.</summary>
-internal interface IHalfClose
-{
-    void EndWriting();
 }

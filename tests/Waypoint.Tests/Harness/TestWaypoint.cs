@@ -1,0 +1,113 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Configuration;
+using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Routing;
+using Mesh.Waypoint.Telemetry;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Mesh.Waypoint.Tests.Harness;
+
+/// <summary>What was reported about a request.</summary>
+internal sealed record Reported(int Status, string Flags, string? Details, string? Route, string? Cluster, string? Host, int Attempts, string Path);
+
+/// <summary>The whole data path on plain sockets: what listens on a loopback port is taken for a service's address.</summary>
+internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsyncDisposable
+{
+    private readonly DataPath _dataPath;
+    private readonly List<TcpListener> _listeners = [];
+    private readonly CancellationTokenSource _end = new();
+    private readonly ConcurrentQueue<Reported> _requests = new();
+    private readonly ConcurrentQueue<ConnectionReport> _connections = new();
+    private readonly SemaphoreSlim _reports = new(0);
+
+    public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null)
+    {
+        Configuration = new WaypointConfiguration(new ClusterRegistry(TimeProvider.System, random ?? Random.Shared));
+        _dataPath = new DataPath(new DataPathParts
+        {
+            Configuration = Configuration,
+            Dialer = dialer ?? new PlainDialer(),
+            Requests = this,
+            Connections = this,
+            FetchKeys = (address, _) => throw new HttpRequestException($"{address} is away"),
+            Loggers = NullLoggerFactory.Instance,
+            PathNormalization = normalization,
+            Random = random ?? Random.Shared,
+        });
+    }
+
+    public WaypointConfiguration Configuration { get; }
+
+    public DataPath DataPath => _dataPath;
+
+    public IReadOnlyCollection<ConnectionReport> Connections => _connections;
+
+    public Task StartAsync() => _dataPath.StartAsync();
+
+    /// <summary>Connections to the returned port are tunnels to <paramref name="original"/>.</summary>
+    public IPEndPoint Serve(OriginalDestination original, Func<string?>? identity = null)
+    {
+        var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        _listeners.Add(listener);
+        _ = AcceptAsync(listener, original, identity ?? (() => Requests.Storefront));
+        return (IPEndPoint)listener.LocalEndpoint;
+    }
+
+    /// <summary>The reports in order; waits for the next one.</summary>
+    public async Task<Reported> NextReportAsync()
+    {
+        Assert.True(await _reports.WaitAsync(TimeSpan.FromSeconds(20)), "no request was reported within 20 s");
+        Assert.True(_requests.TryDequeue(out var report));
+        return report;
+    }
+
+    public void Report(Exchange exchange, TimeSpan duration)
+    {
+        _requests.Enqueue(new Reported(
+            exchange.Http.Response.StatusCode,
+            exchange.Flags.ToText(),
+            exchange.Details,
+            exchange.Route?.Name,
+            exchange.Cluster?.Name,
+            exchange.Endpoint?.Text,
+            exchange.Attempts,
+            exchange.OriginalPath));
+        _reports.Release();
+    }
+
+    public void Report(ConnectionReport report) => _connections.Enqueue(report);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        foreach (var listener in _listeners)
+            listener.Stop();
+        using var now = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        await _dataPath.StopAsync(now.Token);
+        _dataPath.Dispose();
+        _end.Dispose();
+        _reports.Dispose();
+    }
+
+    private async Task AcceptAsync(TcpListener listener, OriginalDestination original, Func<string?> identity)
+    {
+        try
+        {
+            while (!_end.IsCancellationRequested)
+            {
+                var socket = await listener.AcceptSocketAsync(_end.Token);
+                socket.NoDelay = true;
+                var caller = new Caller(identity(), (IPEndPoint)socket.RemoteEndPoint!);
+                _ = _dataPath.Inbound.ServeAsync(new PlainConnection(socket, original, caller), _end.Token);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The test is over.
+        }
+    }
+}

@@ -80,6 +80,9 @@ public sealed partial class EventLoop
         });
     }
 
+    /// <summary>Runs the first on the loop, or the second on some thread when the loop has ended before it came to that.</summary>
+    internal void PostOrElse(Action action, Action orElse) => Enqueue(new PostedWork(new LoopErrand(action, orElse), null));
+
     private void Enqueue(PostedWork work)
     {
         _posted.Enqueue(work);

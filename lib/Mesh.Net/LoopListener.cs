@@ -15,11 +15,13 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
     private const int Batch = 64;
 
     private readonly Action<LoopSocket> _onAccepted;
+    private readonly int _backlog;
     private LoopTimer? _rest;
 
-    private LoopListener(EventLoop loop, int descriptor, Action<LoopSocket> onAccepted)
+    private LoopListener(EventLoop loop, int descriptor, int backlog, Action<LoopSocket> onAccepted)
         : base(loop, descriptor)
     {
+        _backlog = backlog;
         _onAccepted = onAccepted;
         LocalEndPoint = SocketFactory.LocalAddress(descriptor).ToEndPoint();
     }
@@ -39,7 +41,7 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
         var fd = SocketFactory.Create(loop, o.NetworkNamespace, family, Libc.SOCK_STREAM);
         var step = Prepare(fd, family, o);
         if (step is null)
-            return new LoopListener(loop, fd, onAccepted);
+            return new LoopListener(loop, fd, o.Backlog, onAccepted);
         var error = Errno.Last;
         if (fd >= 0)
             _ = Libc.close(fd);
@@ -72,7 +74,7 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
     public void CloseAfterAccepting()
     {
         // Bounded: under a flood there is always one more.
-        for (var i = 0; i < _options.Backlog && !IsClosed && AcceptOne(); i++)
+        for (var i = 0; i < _backlog && !IsClosed && AcceptOne(); i++)
         {
         }
 
@@ -129,15 +131,8 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
     {
         for (var i = 0; i < Batch && !IsClosed; i++)
         {
-            NativeAddress remote = default;
-            uint length = NativeAddress.Capacity;
-            var fd = Libc.accept4(Descriptor, &remote, &length, Libc.SOCK_NONBLOCK | Libc.SOCK_CLOEXEC);
-            if (fd >= 0)
-            {
-                HandOver(fd, remote);
+            if (AcceptOne())
                 continue;
-            }
-
             switch (Errno.Last)
             {
                 case Errno.EAGAIN:

@@ -135,7 +135,7 @@ public sealed unsafe partial class LoopSocket : LoopDescriptor
         ArgumentNullException.ThrowIfNull(arrived);
         var remote = _remote;
         var descriptor = Detach();
-        target.Post(() => arrived(new LoopSocket(target, descriptor, remote)));
+        target.PostOrElse(() => arrived(new LoopSocket(target, descriptor, remote)), () => _ = Libc.close(descriptor));
     }
 
     /// <summary>Where the peer wanted to go before it was redirected: conntrack's record (REDIRECT, DNAT), else our own address, which is the destination under TPROXY.</summary>

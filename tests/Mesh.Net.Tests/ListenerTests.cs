@@ -72,6 +72,28 @@ public sealed class ListenerTests
     }
 
     [Fact]
+    public async Task CloseAfterAccepting_WithConnectionsWaiting_HandsThemOverFirst()
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            var accepted = new List<LoopSocket>();
+            var listener = LoopListener.Listen(test.Loop, new ListenOptions { EndPoint = Sockets.AnyLoopback }, accepted.Add);
+
+            // Connected by another kernel thread of execution while this loop is busy here: the listener has had no chance to run.
+            var clients = Enumerable.Range(0, 10).Select(_ => new System.Net.Sockets.TcpClient()).ToList();
+            clients.ForEach(c => c.Connect(listener.LocalEndPoint));
+            Assert.Empty(accepted);
+            listener.CloseAfterAccepting();
+            Assert.Equal(10, accepted.Count);
+            Assert.True(listener.IsClosed);
+            accepted.ForEach(s => s.Dispose());
+            clients.ForEach(c => c.Dispose());
+            await Task.CompletedTask;
+        });
+    }
+
+    [Fact]
     public async Task Accepted_WhenTheCallbackThrows_ClosesThatConnectionOnly()
     {
         using var test = new TestLoop { ExpectsEscapes = true };

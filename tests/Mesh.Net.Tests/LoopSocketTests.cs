@@ -232,6 +232,42 @@ public sealed class LoopSocketTests
     }
 
     [Fact]
+    public async Task MoveTo_AnotherLoop_CarriesTheConnectionOnThere()
+    {
+        using var one = new TestLoop();
+        using var two = new TestLoop();
+        var (client, server) = await Sockets.PairAsync(one.Loop);
+        var arrived = new TaskCompletionSource<LoopSocket>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await one.Do(() =>
+        {
+            client.TrySend(new byte[] { 1, 2 }, out _);
+            server.MoveTo(two.Loop, arrived.SetResult);
+            Assert.True(server.IsClosed);
+            Assert.Equal(1, one.Loop.Metrics.OpenSockets);
+        });
+        var moved = await arrived.Task.WaitAsync(TestLoop.Patience);
+        Assert.Same(two.Loop, moved.Loop);
+        await two.Run(async () =>
+        {
+            Assert.Equal(2, await Sockets.ReceiveAllAsync(moved, new byte[2]));
+            Assert.Equal(client.LocalEndPoint, moved.RemoteEndPoint);
+            moved.Dispose();
+        });
+        await one.Run(async () => Assert.Equal(IoStatus.EndOfStream, await Sockets.EndAsync(client)));
+    }
+
+    [Fact]
+    public async Task MoveTo_ALoopThatHasEnded_ClosesTheConnection()
+    {
+        using var one = new TestLoop();
+        var two = new TestLoop();
+        two.Dispose();
+        var (client, server) = await Sockets.PairAsync(one.Loop);
+        await one.Do(() => server.MoveTo(two.Loop, _ => throw new InvalidOperationException("never")));
+        await one.Run(async () => Assert.Equal(IoStatus.EndOfStream, await Sockets.EndAsync(client)));
+    }
+
+    [Fact]
     public async Task Socket_AsAnObject_IsLean()
     {
         using var test = new TestLoop();

@@ -27,3 +27,11 @@ internal sealed class LoopCall<T>(Func<T> function) : TaskCompletionSource<T>(Ta
 
     public void Cancel() => TrySetCanceled();
 }
+
+/// <summary>Work that must not vanish with the loop: something has to be given back.</summary>
+internal sealed class LoopErrand(Action action, Action orElse) : ILoopCall
+{
+    public void Run() => action();
+
+    public void Cancel() => orElse();
+}

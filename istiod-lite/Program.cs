@@ -1,6 +1,22 @@
+using CommandLine;
+using Mesh.IstiodLite.Commands;
+using Mesh.Runtime;
+
 namespace Mesh.IstiodLite;
 
 internal static class Program
 {
-    private static int Main() => 0;
+    private static async Task<int> Main(string[] arguments)
+    {
+        using var parser = new Parser(settings =>
+        {
+            settings.HelpWriter = Console.Error;
+            settings.CaseInsensitiveEnumValues = true;
+        });
+        return await parser.ParseArguments<RunOptions, TokenOptions, TranslateOptions>(arguments).MapResult(
+            (RunOptions options) => RunCommand.ExecuteAsync(options),
+            (TokenOptions options) => Task.FromResult(TokenCommand.Execute(options, Console.Out, Console.Error)),
+            (TranslateOptions options) => Task.FromResult(TranslateCommand.Execute(options, Console.Out, Console.Error)),
+            errors => Task.FromResult(errors.All(e => e.Tag is ErrorType.HelpRequestedError or ErrorType.HelpVerbRequestedError or ErrorType.VersionRequestedError) ? ExitCodes.Ok : ExitCodes.Usage));
+    }
 }

@@ -71,6 +71,8 @@ internal static class MeshTranslator
             Waypoints = configurations,
             Book = book,
             Resources = resources,
+            Settings = settings,
+            Catalog = waypoints,
         };
     }
 

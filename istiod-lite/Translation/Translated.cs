@@ -27,4 +27,7 @@ internal sealed class Translated
     public required IReadOnlyDictionary<string, WaypointConfiguration> Waypoints { get; init; }
     public required AddressBook Book { get; init; }
     public required ResourceSet Resources { get; init; }
+    /// <summary>With what MeshConfig says.</summary>
+    public required MeshSettings Settings { get; init; }
+    public required WaypointCatalog Catalog { get; init; }
 }

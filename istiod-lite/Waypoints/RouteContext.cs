@@ -46,7 +46,7 @@ internal sealed class RouteContext(WaypointInput input, WaypointInfo waypoint, C
     public void Report(Resource source, int line, string what, string fix)
     {
         if (_reported.Add((source.Key, what)))
-            problems.Add(Problem.Warning(source, $"{source.Kind} {source.Namespace}/{source.Name} {what}", fix, line));
+            problems.Add(Problem.Warning(source, what, fix, line));
     }
 
     private void ReportSubset(VirtualService source, RouteDestination destination, MeshService service)
@@ -57,7 +57,7 @@ internal sealed class RouteContext(WaypointInput input, WaypointInfo waypoint, C
             : $"{string.Join(" and ", rule.Sources.Select(r => $"DestinationRule {r.Namespace}/{r.Name} ({r.Position})"))} "
                 + (rule.Subsets.Count == 0 ? "defines no subsets" : $"defines only {string.Join(", ", rule.Subsets.Keys.Order(StringComparer.Ordinal))}");
         Report(source, destination.Line,
-            $"({source.Position}) sends requests to subset {destination.Subset} of {service.Hostname}, which nobody defines: {where}; they are answered 503",
+            $"sends requests to subset {destination.Subset} of {service.Hostname}, which nobody defines: {where}; they are answered 503",
             $"define the subset {destination.Subset} in a DestinationRule for {service.Hostname}; it may be a second one for the same host");
     }
 }

@@ -49,6 +49,10 @@ public sealed class XdsResource
         return new XdsResource(name, version, Encode(resource));
     }
 
+    /// <summary>The same resource, findable by other names.</summary>
+    public XdsResource With(IReadOnlyList<string> aliases, IReadOnlyList<string> parents, string? node) =>
+        new(Name, Version, _encoded) { Aliases = aliases, Parents = parents, Node = node };
+
     internal ReadOnlyMemory<byte> Encoded(bool withAliases) => withAliases && Aliases.Count > 0 ? _encodedWithAliases ??= EncodeWithAliases() : _encoded;
 
     private byte[] EncodeWithAliases()

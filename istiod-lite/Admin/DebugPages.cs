@@ -1,0 +1,83 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Mesh.IstiodLite.Discovery;
+using Mesh.IstiodLite.Push;
+using Mesh.IstiodLite.Telemetry;
+using Mesh.Runtime;
+using Mesh.Runtime.Admin;
+using Mesh.Xds.Server;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.IstiodLite.Admin;
+
+/// <summary>The pages of port 15014. Read-only; no key is on any of them.</summary>
+internal static class DebugPages
+{
+    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static void Map(AdminRoutes routes, Reconciler mesh, DiscoveryService discovery, Readiness readiness, ControlPlaneMetrics metrics)
+    {
+        routes.MapMetrics(metrics.Registry).MapReadiness(readiness);
+        routes.Map("/ready", http => AdminReply.TextAsync(http, readiness.Text, readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable));
+        routes.Map("/debug/problems", http => JsonAsync(http, TranslationJson.Problems(mesh.Current.Problems)));
+        routes.Map("/debug/config_dump", http => JsonAsync(http, Dump(mesh)));
+        routes.Map("/debug/registry", http => JsonAsync(http, Registry(mesh)));
+        routes.Map("/debug/syncz", http => JsonAsync(http, Sync(discovery)));
+        routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/registry\n/debug/syncz\n/debug/config_dump\n"));
+    }
+
+    private static Task JsonAsync(HttpContext http, JsonNode json) => AdminReply.JsonAsync(http, Encoding.UTF8.GetBytes(json.ToJsonString(_json)));
+
+    private static JsonObject Dump(Reconciler mesh)
+    {
+        var dump = TranslationJson.Of(mesh.Current.Translated);
+        dump["problems"] = TranslationJson.Problems(mesh.Current.Problems);
+        return dump;
+    }
+
+    /// <summary>Services and who serves them.</summary>
+    private static JsonArray Registry(Reconciler mesh)
+    {
+        var addresses = mesh.Current.Translated.Addresses.Values;
+        var endpoints = addresses
+            .Where(a => a.Address.Workload is not null)
+            .SelectMany(a => a.Address.Workload.Services.Keys.Select(s => (Service: s, a.Address.Workload)))
+            .ToLookup(x => x.Service, x => x.Workload, StringComparer.Ordinal);
+        return new JsonArray([.. addresses.Where(a => a.Address.Service is not null).Select(a => new JsonObject
+        {
+            ["service"] = a.Name,
+            ["addresses"] = new JsonArray([.. a.Aliases.Select(x => (JsonNode)x)]),
+            ["waypoint"] = a.Address.Service.Waypoint?.Hostname?.Hostname,
+            ["endpoints"] = new JsonArray([.. endpoints[a.Name].Select(w => new JsonObject
+            {
+                ["workload"] = w.Uid,
+                ["healthy"] = w.Status is Istio.Workload.WorkloadStatus.Healthy,
+                ["node"] = w.Node,
+                ["serviceAccount"] = w.ServiceAccount,
+            })]),
+        })]);
+    }
+
+    /// <summary>Who is connected and what each client has accepted.</summary>
+    private static JsonArray Sync(DiscoveryService discovery) => new([.. discovery.Streams.Select(s => new JsonObject
+    {
+        ["peer"] = s.Peer.Name,
+        ["node"] = s.Node?.Id,
+        ["connected"] = s.Connected.ToString("O", System.Globalization.CultureInfo.InvariantCulture),
+        ["types"] = new JsonArray([.. s.Types.Select(Type)]),
+    })]);
+
+    private static JsonObject Type(XdsTypeStatus type) => new()
+    {
+        ["type"] = ControlPlaneMetrics.ShortType(type.TypeUrl),
+        ["wildcard"] = type.Wildcard,
+        ["pushes"] = type.Pushes,
+        ["sent"] = type.LastPush?.Nonce,
+        ["accepted"] = type.LastAck,
+        ["synced"] = type.LastPush is null || type.LastPush.Nonce == type.LastAck,
+        ["rejections"] = type.Nacks,
+        ["lastRejection"] = type.LastNack?.Message,
+    };
+}

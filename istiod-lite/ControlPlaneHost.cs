@@ -1,0 +1,99 @@
+using System.Net;
+using Mesh.IstiodLite.Admin;
+using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Discovery;
+using Mesh.IstiodLite.Push;
+using Mesh.IstiodLite.Sources.Files;
+using Mesh.IstiodLite.Telemetry;
+using Mesh.IstiodLite.Translation;
+using Mesh.Runtime;
+using Mesh.Runtime.Admin;
+using Mesh.Runtime.Logging;
+using Mesh.Runtime.Metrics;
+
+namespace Mesh.IstiodLite;
+
+/// <summary>The composition root: the only file that knows every folder. Nothing is bound before <see cref="StartAsync"/>.</summary>
+internal sealed class ControlPlaneHost : IAsyncDisposable
+{
+    private readonly Log? _log;
+    private readonly TimeProvider _time;
+    private readonly Reconciler _reconciler;
+    private readonly FileSource _source;
+    private readonly CertificateAuthority _authority;
+    private readonly ServerCertificate _serverCertificate;
+    private readonly DiscoveryListener _listener;
+    private readonly AdminServer _admin;
+    private readonly AdminPort _adminPort;
+    private readonly ReadinessTask _configurationReady;
+    private readonly ReadinessTask _listenerReady;
+
+    public ControlPlaneHost(ControlPlaneOptions options, MeshSettings settings, LogSink? sink, TimeProvider time)
+    {
+        _log = sink?.For("istiod");
+        _time = time;
+        var readiness = new Readiness(time, _log);
+        _configurationReady = readiness.Register("configuration");
+        _listenerReady = readiness.Register("discovery");
+
+        var registry = new MetricRegistry();
+        ProcessMetrics.Register(registry);
+        var metrics = new ControlPlaneMetrics(registry);
+
+        _authority = CertificateAuthority.Open(options.StateFolder, settings.TrustDomain, options.Lifetimes, time);
+        var tokens = TokenKey.Open(options.StateFolder);
+        _serverCertificate = new ServerCertificate(_authority, ServerNames(settings), ServerAddresses(options.Listen.Address), time, sink?.For("ca"));
+
+        var publisher = new Publisher();
+        _reconciler = new Reconciler(settings, publisher, new AddressBookFile(Path.Combine(options.StateFolder, "addresses.json"), _log), metrics, time, sink?.For("config"));
+        _source = new FileSource(new ConfigFolder(options.ConfigFolder), time, sink?.For("files"));
+        _reconciler.Refresh = _source.RefreshAsync;
+        _source.Changed += _reconciler.Apply;
+
+        var discovery = new DiscoveryService(_reconciler, publisher, tokens, metrics, time, sink?.For("xds"));
+        var signing = new SigningService(_authority, tokens, _reconciler, metrics, time, sink?.For("ca"));
+        _listener = new DiscoveryListener(options.Listen, discovery, signing, _serverCertificate, time, _log);
+        _admin = new AdminServer(sink);
+        _adminPort = _admin.Listen("admin", [options.Admin], routes => DebugPages.Map(routes, _reconciler, discovery, readiness, metrics));
+    }
+
+    public IPEndPoint DiscoveryEndPoint => _listener.EndPoint;
+    public IPEndPoint AdminEndPoint => _adminPort.EndPoints[0];
+
+    /// <summary>Documents first, then the pages, then the clients: whoever connects gets the whole state.</summary>
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        _reconciler.Apply(_source.Start(), _time.GetTimestamp());
+        _configurationReady.Complete();
+        await _admin.StartAsync(cancellation);
+        await _listener.StartAsync(cancellation);
+        _listenerReady.Complete();
+    }
+
+    public async Task StopAsync(TimeSpan deadline)
+    {
+        await _listener.StopAsync(deadline);
+        await _admin.StopAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _source.DisposeAsync();
+        await _listener.DisposeAsync();
+        await _admin.DisposeAsync();
+        _serverCertificate.Dispose();
+        _authority.Dispose();
+    }
+
+    private static string[] ServerNames(MeshSettings settings)
+    {
+        string[] services = ["istiod", "istiod-remote", "istio-pilot"];
+        return [.. services.Select(s => $"{s}.{settings.SystemNamespace}.svc"), $"istiod.{settings.SystemNamespace}.svc.{settings.ClusterDomain}", "localhost"];
+    }
+
+    private static IPAddress[] ServerAddresses(IPAddress listen)
+    {
+        IPAddress[] loopback = [IPAddress.Loopback, IPAddress.IPv6Loopback];
+        return listen.Equals(IPAddress.Any) || listen.Equals(IPAddress.IPv6Any) || loopback.Contains(listen) ? loopback : [listen, .. loopback];
+    }
+}

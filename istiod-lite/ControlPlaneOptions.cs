@@ -1,0 +1,118 @@
+using System.Net;
+using CommandLine;
+using Mesh.IstiodLite.Certificates;
+using Mesh.Runtime;
+
+namespace Mesh.IstiodLite;
+
+[Verb("run", isDefault: true, HelpText = "Serves a folder of YAML documents: configuration and certificates for ztunnels and waypoints.")]
+internal sealed class RunOptions
+{
+    [Option("config-dir", Required = true, HelpText = "Folder of YAML documents, watched; subfolders included.")]
+    public string ConfigDir { get; set; } = string.Empty;
+
+    [Option("state-dir", Required = true, HelpText = "Folder for the root certificate, its key (mode 0600) and what must survive a restart.")]
+    public string StateDir { get; set; } = string.Empty;
+
+    [Option("listen", Default = "127.0.0.1:15012", HelpText = "Address and port of discovery and certificates (gRPC over TLS).")]
+    public string Listen { get; set; } = string.Empty;
+
+    [Option("admin", Default = "127.0.0.1:15014", HelpText = "Address and port of /ready, /metrics and /debug.")]
+    public string Admin { get; set; } = string.Empty;
+
+    [Option("mesh-config", HelpText = "File with a MeshConfig; without it the ConfigMap istio-system/istio among the documents counts.")]
+    public string? MeshConfig { get; set; }
+
+    [Option("default-cert-ttl", Default = "24h", HelpText = "Life of certificates whose request names none.")]
+    public string DefaultCertTtl { get; set; } = string.Empty;
+
+    [Option("max-cert-ttl", Default = "2160h", HelpText = "Requests for a longer life are refused.")]
+    public string MaxCertTtl { get; set; } = string.Empty;
+
+    [Option("service-cidr", Default = "240.241.0.0/16", HelpText = "Where Services without clusterIP get their address from.")]
+    public string ServiceCidr { get; set; } = string.Empty;
+
+    [Option("log", HelpText = "Log filter such as info or debug; default: RUST_LOG, or info.")]
+    public string? Log { get; set; }
+}
+
+[Verb("token", HelpText = "Prints a token that says who its holder is.")]
+internal sealed class TokenOptions
+{
+    [Option("state-dir", Required = true, HelpText = "The state folder of the control plane that shall accept the token.")]
+    public string StateDir { get; set; } = string.Empty;
+
+    [Option("node", HelpText = "For a node agent: may have the identities of the pods scheduled on this node.")]
+    public string? Node { get; set; }
+
+    [Option("workload", HelpText = "For one workload, as namespace/serviceaccount[/pod]: may have its own identity.")]
+    public string? Workload { get; set; }
+
+    [Option("ttl", Default = "8760h", HelpText = "How long the token is accepted.")]
+    public string Ttl { get; set; } = string.Empty;
+}
+
+[Verb("translate", HelpText = "Prints what documents would make ztunnels and waypoints be sent; changes nothing.")]
+internal sealed class TranslateOptions
+{
+    [Value(0, MetaName = "PATH", Required = true, HelpText = "Files or folders of YAML documents.")]
+    public IEnumerable<string> Paths { get; set; } = [];
+
+    [Option("output", Default = "json", HelpText = "json is the only format.")]
+    public string Output { get; set; } = string.Empty;
+
+    [Option("cluster", Default = false, HelpText = "As in a Kubernetes cluster, where others give Services and Gateways their addresses.")]
+    public bool Cluster { get; set; }
+}
+
+/// <summary>The settings of a run after validation.</summary>
+internal sealed record ControlPlaneOptions
+{
+    public required string ConfigFolder { get; init; }
+    public required string StateFolder { get; init; }
+    public required IPEndPoint Listen { get; init; }
+    public required IPEndPoint Admin { get; init; }
+    public required string? MeshConfigFile { get; init; }
+    public required CertificateLifetimes Lifetimes { get; init; }
+    public required IPNetwork ServicePool { get; init; }
+
+    /// <summary>Collects every mistake instead of stopping at the first.</summary>
+    public static ControlPlaneOptions From(RunOptions options, List<string> errors)
+    {
+        TimeSpan Duration(string name, string text)
+        {
+            if (DurationText.TryParse(text, out var value) && value > TimeSpan.Zero)
+                return value;
+            errors.Add($"--{name} is \"{text}\"; write a duration such as 24h or 90s");
+            return TimeSpan.FromHours(24);
+        }
+
+        IPEndPoint EndPoint(string name, string text)
+        {
+            if (IPEndPoint.TryParse(text, out var value) && text.Contains(':', StringComparison.Ordinal) && !IPAddress.TryParse(text, out _))
+                return value;
+            errors.Add($"--{name} is \"{text}\"; write an address and a port such as 127.0.0.1:15012");
+            return new IPEndPoint(IPAddress.Loopback, 0);
+        }
+
+        if (!IPNetwork.TryParse(options.ServiceCidr, out var pool))
+            errors.Add($"--service-cidr is \"{options.ServiceCidr}\"; write a network such as 240.241.0.0/16");
+        if (!Directory.Exists(options.ConfigDir))
+            errors.Add($"the configuration folder {options.ConfigDir} does not exist; create it or name another with --config-dir");
+        if (options.MeshConfig is { } file && !File.Exists(file))
+            errors.Add($"the MeshConfig file {file} does not exist");
+        var lifetimes = new CertificateLifetimes { Default = Duration("default-cert-ttl", options.DefaultCertTtl), Maximum = Duration("max-cert-ttl", options.MaxCertTtl) };
+        if (lifetimes.Default > lifetimes.Maximum)
+            errors.Add($"--default-cert-ttl {options.DefaultCertTtl} is longer than --max-cert-ttl {options.MaxCertTtl}");
+        return new ControlPlaneOptions
+        {
+            ConfigFolder = Path.GetFullPath(options.ConfigDir),
+            StateFolder = Path.GetFullPath(options.StateDir),
+            Listen = EndPoint("listen", options.Listen),
+            Admin = EndPoint("admin", options.Admin),
+            MeshConfigFile = options.MeshConfig,
+            Lifetimes = lifetimes,
+            ServicePool = pool,
+        };
+    }
+}

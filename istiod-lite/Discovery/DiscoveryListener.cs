@@ -1,0 +1,80 @@
+using System.Net;
+using System.Security.Authentication;
+using Mesh.IstiodLite.Certificates;
+using Mesh.Runtime.Logging;
+using Mesh.Xds.Grpc;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Mesh.IstiodLite.Discovery;
+
+/// <summary>Port 15012: discovery and certificates, gRPC over TLS. Nothing is bound before <see cref="StartAsync"/>.</summary>
+internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService discovery, SigningService signing, ServerCertificate certificate, TimeProvider time, Log? log) : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stopping = new();
+    private WebApplication? _application;
+    private ListenOptions? _bound;
+
+    public IPEndPoint EndPoint => _bound?.IPEndPoint ?? endPoint;
+
+    public async Task StartAsync(CancellationToken cancellation)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(Configure);
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        _application = builder.Build();
+        _application.UseRouting();
+        var grpc = new GrpcServerOptions { Time = time, Stopping = _stopping.Token, UnexpectedFailure = (call, e) => log?.Error($"{call.Method} failed: {e}") };
+        _application.MapGrpcDuplex(GrpcMethods.DeltaAggregatedResources, discovery.ServeAsync, grpc);
+        _application.MapGrpcUnary(GrpcMethods.CreateCertificate, signing.CreateCertificateAsync, grpc);
+        _application.UseEndpoints(_ => { });
+        await _application.StartAsync(cancellation);
+        log?.Info($"discovery and certificates on https://{EndPoint}");
+    }
+
+    /// <summary>Tells streams to go elsewhere, then closes.</summary>
+    public async Task StopAsync(TimeSpan deadline)
+    {
+        if (_application is null)
+            return;
+        await _stopping.CancelAsync();
+        using var limit = new CancellationTokenSource(deadline, time);
+        await _application.StopAsync(limit.Token);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_application is not null)
+            await _application.DisposeAsync();
+        _stopping.Dispose();
+    }
+
+    private void Configure(KestrelServerOptions options)
+    {
+        GrpcKestrel.Configure(options);
+        options.Listen(endPoint, listener =>
+        {
+            _bound = listener;
+            listener.Protocols = HttpProtocols.Http2;
+            listener.UseHttps(new HttpsConnectionAdapterOptions
+            {
+                ServerCertificateSelector = (_, _) => certificate.Current,
+                SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                HandshakeTimeout = TimeSpan.FromSeconds(10),
+            });
+        });
+    }
+
+    /// <summary>Signals are handled by the process, not by each listener.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

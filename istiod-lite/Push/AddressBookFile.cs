@@ -1,0 +1,49 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Translation;
+using Mesh.Runtime.Logging;
+
+namespace Mesh.IstiodLite.Push;
+
+/// <summary>Addresses that were given out survive a restart: clients and DNS caches hold them.</summary>
+internal sealed partial class AddressBookFile(string path, Log? log)
+{
+    private string? _written;
+
+    public AddressBook Read()
+    {
+        try
+        {
+            if (!File.Exists(path))
+                return AddressBook.Empty;
+            var entries = JsonSerializer.Deserialize(File.ReadAllText(path), BookJson.Default.SortedDictionaryStringString);
+            return entries is null ? AddressBook.Empty : new AddressBook(entries);
+        }
+        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
+        {
+            log?.Warn($"{path} cannot be read ({e.Message}); addresses are given out anew");
+            return AddressBook.Empty;
+        }
+    }
+
+    public void Write(AddressBook book)
+    {
+        var text = JsonSerializer.Serialize(new SortedDictionary<string, string>(book.Entries.ToDictionary(), StringComparer.Ordinal), BookJson.Default.SortedDictionaryStringString);
+        if (text == _written)
+            return;
+        try
+        {
+            StateFiles.Replace(path, text);
+            _written = text;
+        }
+        catch (StateException e)
+        {
+            log?.Warn($"{e.Message} Addresses may change with the next start");
+        }
+    }
+
+    [JsonSerializable(typeof(SortedDictionary<string, string>))]
+    [JsonSourceGenerationOptions(WriteIndented = true)]
+    private sealed partial class BookJson : JsonSerializerContext;
+}

@@ -1,0 +1,88 @@
+using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Resources;
+using Mesh.IstiodLite.Sources.Files;
+using Mesh.IstiodLite.Telemetry;
+using Mesh.IstiodLite.Translation;
+using Mesh.Runtime.Logging;
+
+namespace Mesh.IstiodLite.Push;
+
+/// <summary>What is in force now, as one consistent picture.</summary>
+internal sealed record MeshState(FolderState Folder, Translated Translated, IReadOnlyList<Problem> Problems);
+
+/// <summary>
+/// From documents to tables: (1) translate  (2) publish  (3) become the current state. Runs on the watching task, one change at a time; whoever
+/// reads <see cref="Current"/> sees either the old or the new picture.
+/// </summary>
+internal sealed class Reconciler(MeshSettings settings, Publisher publisher, AddressBookFile book, ControlPlaneMetrics metrics, TimeProvider time, Log? log) : IMeshView
+{
+    private volatile MeshState? _current;
+    private long _lastNoticed;
+
+    public MeshState Current => _current ?? throw new InvalidOperationException("nothing has been translated yet");
+    public ResourceSet Resources => Current.Translated.Resources;
+    public string TrustDomain => Current.Translated.Settings.TrustDomain;
+    public string SystemNamespace => Current.Translated.Settings.SystemNamespace;
+
+    /// <summary>Set once the source is there.</summary>
+    public Func<Task> Refresh { get; set; } = () => Task.CompletedTask;
+
+    public Task RefreshAsync() => Refresh();
+
+    /// <summary>When the change that was published last had been noticed.</summary>
+    public long LastNoticed => Interlocked.Read(ref _lastNoticed);
+
+    public void Apply(FolderState folder, long noticed)
+    {
+        metrics.ConfigurationEvents.Increment();
+        Translated translated;
+        try
+        {
+            // (1)
+            translated = MeshTranslator.Translate(folder.Resources, settings, _current?.Translated.Book ?? book.Read());
+        }
+        catch (Exception e) when (_current is not null)
+        {
+            // A fault of ours must not take the mesh's configuration away.
+            log?.Error($"the change could not be translated, the state before it stays: {e}");
+            var last = _current;
+            _current = last with { Folder = folder, Problems = [.. folder.Problems, new Problem("", 0, "", ProblemSeverity.Error, $"internal error, the last good state stays: {e.Message}", "undo the last change and report this")] };
+            return;
+        }
+
+        // (2)
+        Interlocked.Exchange(ref _lastNoticed, noticed);
+        var changed = publisher.Publish(translated);
+        metrics.PushTime.Observe(time.GetElapsedTime(noticed));
+        if (!ReferenceEquals(translated.Book, _current?.Translated.Book))
+            book.Write(translated.Book);
+
+        // (3)
+        var before = _current?.Problems ?? [];
+        IReadOnlyList<Problem> problems = [.. folder.Problems, .. translated.Problems];
+        _current = new MeshState(folder, translated, problems);
+        Report(folder, translated, problems);
+        foreach (var problem in problems.Except(before))
+            Tell(problem);
+        log?.Info($"{folder.Resources.Count} documents in {folder.Files} files in force, {changed} resources changed, {problems.Count} problems");
+    }
+
+    private void Report(FolderState folder, Translated translated, IReadOnlyList<Problem> problems)
+    {
+        metrics.Documents.Set(folder.Resources.Count);
+        metrics.KeptDocuments.Set(folder.KeptDocuments);
+        metrics.Services.Set(translated.Addresses.Values.Count(a => a.Address.Service is not null));
+        metrics.VirtualServices.Set(translated.Resources.VirtualServices.Count);
+        metrics.Problems.With("error").Set(problems.Count(p => p.Severity is ProblemSeverity.Error));
+        metrics.Problems.With("warning").Set(problems.Count(p => p.Severity is ProblemSeverity.Warning));
+    }
+
+    private void Tell(Problem problem)
+    {
+        var text = $"{problem.File}:{problem.Line} {problem.Document}: {problem.Reason}; {problem.Fix}";
+        if (problem.Severity is ProblemSeverity.Error)
+            log?.Error(text);
+        else
+            log?.Warn(text);
+    }
+}

@@ -28,11 +28,11 @@ public sealed class PortMap : IReadOnlyList<ServicePort>, IEquatable<PortMap>
         return sorted.Count == 0 ? Empty : new([.. sorted.Values]);
     }
 
-    public static PortMap Of(params ReadOnlySpan<(ushort Port, ushort Target)> ports)
+    public static PortMap Of(params ReadOnlySpan<(int Port, int Target)> ports)
     {
         var list = new List<ServicePort>(ports.Length);
         foreach (var (port, target) in ports)
-            list.Add(new(port, target));
+            list.Add(new(checked((ushort)port), checked((ushort)target)));
         return Create(list);
     }
 

@@ -126,10 +126,11 @@ public sealed class CertificateCache : IDisposable
             if (_stopping.IsCancellationRequested)
                 return;
             var now = _options.Time.GetUtcNow();
+            _queue.MoveDue(now);
             while (_running < _options.MaxConcurrent)
             {
                 var unhurriedFull = _runningUnhurried >= _options.MaxConcurrent - _options.ReservedForRealTime;
-                if (_queue.Take(now, unhurriedFull ? CertificatePriority.RealTime : CertificatePriority.Background) is not { } entry)
+                if (_queue.Take(unhurriedFull ? CertificatePriority.RealTime : CertificatePriority.Background) is not { } entry)
                     break;
                 entry.IsFetching = true;
                 _running++;
@@ -141,7 +142,7 @@ public sealed class CertificateCache : IDisposable
             }
 
             // What is due but must wait for a free place is started by the fetch that ends.
-            if (_queue.NextDue is { } due && due > now)
+            if (_queue.NextDue is { } due)
                 _timer.Change(due - now < LongestSleep ? due - now : LongestSleep, Timeout.InfiniteTimeSpan);
         }
     }

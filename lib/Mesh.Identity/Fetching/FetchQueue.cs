@@ -23,7 +23,7 @@ internal sealed class FetchQueue
         }
     }
 
-    /// <summary>How many warm-ups are waiting (void items included: they are few and the limit is a rough one).</summary>
+    /// <summary>How many are due and wait for a free place (void items included: they are few and the limit is a rough one).</summary>
     public int ReadyCount => _ready.Count;
 
     public void Add(CertificateEntry entry, CertificatePriority priority, DateTimeOffset due)
@@ -35,15 +35,19 @@ internal sealed class FetchQueue
 
     public void Remove(CertificateEntry entry) => entry.Stamp = ++_stamps;
 
-    /// <summary>The most urgent due entry, if it is at least that urgent.</summary>
-    public CertificateEntry? Take(DateTimeOffset now, CertificatePriority atLeast)
+    /// <summary>What has come due by now may be taken.</summary>
+    public void MoveDue(DateTimeOffset now)
     {
         while (NextDue <= now)
         {
             var item = _later.Dequeue();
             _ready.Enqueue(item, (-(int)item.Entry.Priority, item.Due, item.Stamp));
         }
+    }
 
+    /// <summary>The most urgent due entry, if it is at least that urgent.</summary>
+    public CertificateEntry? Take(CertificatePriority atLeast)
+    {
         while (_ready.TryPeek(out var item, out _))
         {
             if (!item.IsVoid && item.Entry.Priority < atLeast)

@@ -12,6 +12,7 @@ public sealed partial class EventLoop
     private int _reserve;              // given up for a moment when the process has no descriptor left
     private NetworkNamespace? _home;   // where the loop's thread lives; opened before the first visit elsewhere
     private PipePool? _pipes;
+    private bool _closing;
 
     /// <summary>The namespace of the loop's own thread.</summary>
     internal NetworkNamespace Home => _home ??= NetworkNamespace.Current();
@@ -22,6 +23,13 @@ public sealed partial class EventLoop
     internal void Register(LoopDescriptor owner)
     {
         EnsureInLoop();
+        if (_closing)
+        {
+            // Who is told of an ending may want to connect anew at once; that would never end.
+            owner.Dispose();
+            throw new SocketFailureException(Errno.ECANCELED, $"use loop '{Name}', which is ending", owner.ToString());
+        }
+
         if (!_freeSlots.TryPop(out var slot))
         {
             slot = _slotCount++;
@@ -45,6 +53,8 @@ public sealed partial class EventLoop
 
     internal void Unregister(LoopDescriptor owner)
     {
+        if (owner.Slot < 0)
+            return;
         ref var entry = ref _slots[owner.Slot];
         entry.Owner = null;
 
@@ -96,6 +106,7 @@ public sealed partial class EventLoop
 
     private void CloseAllDescriptors()
     {
+        _closing = true;
         for (var i = 0; i < _slotCount; i++)
         {
             try

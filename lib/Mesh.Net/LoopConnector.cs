@@ -48,7 +48,16 @@ public static class LoopConnector
             return Failed(error, o.Remote, sourceFailure);
         }
 
-        var socket = new LoopSocket(loop, fd, remote);
+        LoopSocket socket;
+        try
+        {
+            socket = new LoopSocket(loop, fd, remote);
+        }
+        catch (SocketFailureException e)
+        {
+            return new(new ConnectResult(null, ConnectFailure.Other, e.ErrorCode, e.Message, sourceFailure));
+        }
+
         if (result == 0)
             return new(new ConnectResult(socket, ConnectFailure.None, 0, null, sourceFailure));
         socket.ExpectConnect();

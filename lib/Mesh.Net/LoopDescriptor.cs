@@ -31,7 +31,7 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
     /// <summary>Closed by this side.</summary>
     public bool IsClosed => _descriptor < 0;
 
-    internal int Slot { get; set; }
+    internal int Slot { get; set; } = -1;
 
     private protected bool Readable { get; set; } = true;
 

@@ -54,8 +54,7 @@ public sealed class SplicePump : IResumable, IDisposable
         _halfCloseTimeout = halfCloseTimeout;
         _forward = new SpliceDirection(first, second);
         _backward = new SpliceDirection(second, first);
-        first.Handler = new Side(this);
-        second.Handler = new Side(this);
+        first.Handler = second.Handler = new Sides(this);
     }
 
     /// <summary>Bytes from the first to the second socket so far.</summary>
@@ -167,7 +166,7 @@ public sealed class SplicePump : IResumable, IDisposable
     }
 
     /// <summary>Both sockets report to the pump; which one does not matter.</summary>
-    private sealed class Side(SplicePump pump) : ISocketHandler, ISocketOwner
+    private sealed class Sides(SplicePump pump) : ISocketHandler, ISocketOwner
     {
         public void OnReadable() => pump.Advance();
 

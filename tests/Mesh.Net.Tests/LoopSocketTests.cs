@@ -268,6 +268,28 @@ public sealed class LoopSocketTests
     }
 
     [Fact]
+    public async Task LoopDispose_WithAStoryThatConnectsAgainAtOnce_EndsAllTheSame()
+    {
+        var test = new TestLoop();
+        var last = new TaskCompletionSource<string?>();
+        await test.Run(async () =>
+        {
+            var listener = LoopListener.Listen(test.Loop, new ListenOptions { EndPoint = Sockets.AnyLoopback }, s => s.Dispose());
+            var (client, server) = await Sockets.PairAsync(test.Loop);
+            test.Loop.Spawn(async () =>
+            {
+                while (await server.WaitReadableAsync())
+                    server.TryReceive(new byte[1], out _);
+                var attempt = await LoopConnector.ConnectAsync(test.Loop, new ConnectOptions { Remote = listener.LocalEndPoint });
+                last.SetResult(attempt.Detail);
+            });
+        });
+        test.Dispose();
+        Assert.Contains("ending", await last.Task.WaitAsync(TestLoop.Patience), StringComparison.Ordinal);
+        Assert.Equal(0, test.Loop.Metrics.OpenSockets);
+    }
+
+    [Fact]
     public async Task Socket_AsAnObject_IsLean()
     {
         using var test = new TestLoop();

@@ -33,6 +33,7 @@ internal static class Errno
     internal const int EHOSTDOWN = 112;
     internal const int EHOSTUNREACH = 113;
     internal const int EINPROGRESS = 115;
+    internal const int ECANCELED = 125;
 
     /// <summary>The error of the last call on this thread.</summary>
     internal static int Last => Marshal.GetLastPInvokeError();

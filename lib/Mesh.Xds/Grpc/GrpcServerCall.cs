@@ -40,7 +40,14 @@ public class GrpcServerCall
         GetMetadata("authorization") is { } value && value.StartsWith("Bearer ", StringComparison.Ordinal) ? value["Bearer ".Length..] : null;
 
     /// <summary>Tells the client now that the call is accepted; a later failure is then a status after headers.</summary>
-    public Task SendHeadersAsync() => Http.Response.HasStarted ? Task.CompletedTask : Http.Response.StartAsync(Cancellation);
+    public async ValueTask SendHeadersAsync()
+    {
+        if (Http.Response.HasStarted)
+            return;
+        await Http.Response.StartAsync(Cancellation);
+        // Starting only hands the headers to the connection; without a flush they would wait for the first message.
+        await Http.Response.BodyWriter.FlushAsync(Cancellation);
+    }
 
     /// <summary>Ends the call without a status (RST_STREAM CANCEL); for peers that no longer take what is sent.</summary>
     public void Abort()

@@ -105,6 +105,7 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
     {
         var start = new ProcessStartInfo(tool, arguments)
         {
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -74,7 +74,7 @@ public sealed class TestMesh : IAsyncDisposable
     internal async Task<StatusReply> StatusAsync()
     {
         var json = (await MeshctlAsync("status", "--json")).Expect(0).Output;
-        return (StatusReply)JsonSerializer.Deserialize(json, ControlJson.Default.ControlReply)!;
+        return JsonSerializer.Deserialize(json, ControlJson.Default.StatusReply)!;
     }
 
     public async Task<string> AddressOfAsync(string pod) => (await StatusAsync()).Pods.Single(p => p.Name == pod).Address;

@@ -8,6 +8,9 @@ namespace Mesh.Ztunnel.Local;
 /// <param name="isTransparent">Whether connections to the application may keep the client's address.</param>
 internal sealed class PodSockets(NetworkNamespace? network, ZtunnelSettings settings, bool isTransparent)
 {
+    /// <summary>Per namespace: shows that of the reading thread.</summary>
+    private const string LoopbackSwitch = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+
     private readonly uint _mark = settings.Pods.PacketMark ?? 0;
 
     public NetworkNamespace? Network => network;
@@ -34,6 +37,30 @@ internal sealed class PodSockets(NetworkNamespace? network, ZtunnelSettings sett
         NetworkNamespace = network,
         KeepAlive = keepAlive ? KeepAlive : null,
     };
+
+    /// <summary>A listener on exactly this address.</summary>
+    public ListenOptions ListenOn(IPEndPoint address) => new()
+    {
+        EndPoint = address,
+        ReusePort = settings.Pods.PortReuse,
+        Mark = _mark,
+        NetworkNamespace = network,
+    };
+
+    public UdpOptions Udp(IPEndPoint address) => new()
+    {
+        EndPoint = address,
+        ReusePort = settings.Pods.PortReuse,
+        Mark = _mark,
+        NetworkNamespace = network,
+    };
+
+    /// <summary>A pod may have IPv6 switched off on its loopback.</summary>
+    public bool HasIpv6Loopback()
+    {
+        bool Look() => !File.Exists(LoopbackSwitch) || File.ReadAllText(LoopbackSwitch).Trim() == "0";
+        return File.Exists("/proc/net/if_inet6") && (network is null ? Look() : network.Run(Look));
+    }
 
     /// <param name="source">Set: the far end should see this address.</param>
     public ConnectOptions Connect(IPEndPoint remote, IPAddress? source = null) => new()

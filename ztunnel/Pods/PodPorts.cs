@@ -17,6 +17,9 @@ internal sealed record PodPorts(IReadOnlyList<(int Port, PodPortKind Kind)> All)
 {
     public static readonly PodPorts Everything = new([(15001, PodPortKind.Outbound), (15006, PodPortKind.Plaintext), (15008, PodPortKind.Hbone)]);
 
+    /// <summary>DNS only.</summary>
+    public static readonly PodPorts None = new([]);
+
     /// <summary>For our own ports: we are reached through a tunnel like any workload, and capture nothing of ourselves.</summary>
     public static readonly PodPorts TunnelOnly = new([(15008, PodPortKind.Hbone)]);
 }

@@ -1,6 +1,7 @@
 using Mesh.Hbone;
 using Mesh.Model;
 using Mesh.Net;
+using Mesh.Ztunnel.Dns;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
@@ -21,6 +22,7 @@ internal sealed class PodProxy : IPodProxy
     private readonly ServedLane _home;
     private readonly MeshState _mesh;
     private readonly List<LoopListener> _listeners = [];
+    private DnsServer? _dns;
 
     /// <summary>A lane together with its tunnel server.</summary>
     internal sealed record ServedLane(PodLane Lane, HboneServer Server, InboundAuthorizer Authorizer)
@@ -38,7 +40,7 @@ internal sealed class PodProxy : IPodProxy
     }
 
     /// <summary>Opens all ports or none.</summary>
-    public async Task ListenAsync(PodPorts ports)
+    public async Task ListenAsync(PodPorts ports, Func<PodLane, DnsServer>? dns)
     {
         try
         {
@@ -49,6 +51,8 @@ internal sealed class PodProxy : IPodProxy
                     var options = _home.Lane.Sockets.Listen(port, keepAlive: kind != PodPortKind.Hbone);
                     _listeners.Add(LoopListener.Listen(_home.Loop, options, socket => OnAccepted(kind, socket)));
                 }
+                _dns = dns?.Invoke(_home.Lane);
+                _dns?.Listen();
                 return true;
             });
         }
@@ -159,6 +163,7 @@ internal sealed class PodProxy : IPodProxy
             foreach (var listener in _listeners)
                 listener.CloseAfterAccepting();
             _listeners.Clear();
+            _dns?.Dispose();
             return true;
         });
     }

@@ -2,7 +2,9 @@ using Mesh.Hbone;
 using Mesh.Identity.Tls;
 using Mesh.Model;
 using Mesh.Net;
+using Mesh.Runtime.Logging;
 using Mesh.Ztunnel.Capture;
+using Mesh.Ztunnel.Dns;
 using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Settings;
@@ -19,6 +21,7 @@ internal sealed class PodProxyFactory(
     HboneOptions hbone,
     InboundAuthorizer authorizer,
     CaptureInstaller capture,
+    LogSink sink,
     bool canBeTransparent) : IPodProxyFactory
 {
     private int _nextHome;
@@ -26,7 +29,7 @@ internal sealed class PodProxyFactory(
     public async Task<IPodProxy> StartAsync(string uid, PodInfo info, PodNetwork network)
     {
         var proxy = Make(info, network.Namespace, canBeTransparent && settings.PreserveSource != false);
-        await proxy.ListenAsync(PodPorts.Everything);
+        await proxy.ListenAsync(settings.ProxyEnabled ? PodPorts.Everything : PodPorts.None, settings.Dns.Enabled ? Dns : null);
         if (settings.Pods.CaptureRules == CaptureRules.Off || network.Namespace is not { } ns)
             return proxy;
         try
@@ -46,8 +49,14 @@ internal sealed class PodProxyFactory(
     public async Task<IPodProxy> StartSelfAsync(PodInfo self)
     {
         var proxy = Make(self, null, isTransparent: false);
-        await proxy.ListenAsync(PodPorts.TunnelOnly);
+        await proxy.ListenAsync(PodPorts.TunnelOnly, null);
         return proxy;
+    }
+
+    private DnsServer Dns(PodLane lane)
+    {
+        var lookup = new DnsLookup(settings.Network, settings.ClusterDomain, settings.Dns.PreferredNamespace, settings.Ipv6);
+        return new DnsServer(lane, new DnsResolver(lane, lookup, new DnsForwarder(lane, NameServers.System), sink));
     }
 
     private PodProxy Make(PodInfo info, NetworkNamespace? network, bool isTransparent)

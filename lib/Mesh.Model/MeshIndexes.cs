@@ -6,6 +6,8 @@ namespace Mesh.Model;
 
 internal readonly record struct LocalAccount(string Namespace, string ServiceAccount);
 
+internal readonly record struct LocalName(string Namespace, string Name, string ServiceAccount);
+
 /// <summary>The maps of one snapshot. Arrays in them are in order of arrival and never changed once published.</summary>
 internal sealed record MeshIndexes
 {
@@ -17,7 +19,10 @@ internal sealed record MeshIndexes
 
     public required PersistentMap<NamespacedHostname, Workload[]> WorkloadsByHostname { get; init; }
 
-    public required PersistentMap<LocalAccount, Workload[]> Local { get; init; }
+    public required PersistentMap<LocalName, Workload[]> LocalByName { get; init; }
+
+    /// <summary>By uid within an account; not an array, because without a local node a whole mesh may run under one account.</summary>
+    public required PersistentMap<LocalAccount, PersistentMap<string, Workload>> LocalByAccount { get; init; }
 
     public required PersistentMap<NamespacedHostname, ServiceEndpoints> Services { get; init; }
 
@@ -39,7 +44,8 @@ internal sealed record MeshIndexes
         WorkloadsByUid = PersistentMap<string, Workload>.Empty,
         WorkloadsByAddress = PersistentMap<NetworkAddress, Workload[]>.Empty,
         WorkloadsByHostname = PersistentMap<NamespacedHostname, Workload[]>.Empty,
-        Local = PersistentMap<LocalAccount, Workload[]>.Empty,
+        LocalByName = PersistentMap<LocalName, Workload[]>.Empty,
+        LocalByAccount = PersistentMap<LocalAccount, PersistentMap<string, Workload>>.Empty,
         Services = PersistentMap<NamespacedHostname, ServiceEndpoints>.Empty,
         ServicesByVip = PersistentMap<NetworkAddress, Service[]>.Empty,
         ServicesByHost = PersistentMap<string, Service[]>.Empty,

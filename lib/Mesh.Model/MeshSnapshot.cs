@@ -48,23 +48,13 @@ public sealed class MeshSnapshot
     public Workload? FindWorkloadByHostname(NamespacedHostname name) =>
         _indexes.WorkloadsByHostname.TryGetValue(name, out var candidates) ? candidates[^1] : null;
 
-    /// <summary>The workload of this node that a pod agent describes by names only.</summary>
-    public Workload? FindLocalWorkload(string @namespace, string name, string serviceAccount)
-    {
-        if (!_indexes.Local.TryGetValue(new(@namespace, serviceAccount), out var candidates))
-            return null;
-        foreach (var workload in candidates)
-        {
-            if (workload.Name == name)
-                return workload;
-        }
+    /// <summary>The workload of this node that a pod agent describes by names only; of several the first.</summary>
+    public Workload? FindLocalWorkload(string @namespace, string name, string serviceAccount) =>
+        _indexes.LocalByName.TryGetValue(new(@namespace, name, serviceAccount), out var candidates) ? candidates[0] : null;
 
-        return null;
-    }
-
-    /// <summary>Workloads of this node that share a service account, hence a certificate.</summary>
-    public ReadOnlySpan<Workload> LocalWorkloads(string @namespace, string serviceAccount) =>
-        _indexes.Local.TryGetValue(new(@namespace, serviceAccount), out var workloads) ? workloads : [];
+    /// <summary>Workloads of this node that share a service account, hence a certificate, by uid.</summary>
+    public PersistentMap<string, Workload> LocalWorkloads(string @namespace, string serviceAccount) =>
+        _indexes.LocalByAccount.TryGetValue(new(@namespace, serviceAccount), out var workloads) ? workloads : PersistentMap<string, Workload>.Empty;
 
     public Service? FindService(NamespacedHostname key) => _indexes.Services.TryGetValue(key, out var entry) ? entry.Service : null;
 

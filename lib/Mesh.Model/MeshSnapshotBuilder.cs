@@ -14,7 +14,8 @@ public sealed class MeshSnapshotBuilder
     private readonly PersistentMap<string, Workload>.Builder _byUid;
     private readonly PersistentMap<NetworkAddress, Workload[]>.Builder _byAddress;
     private readonly PersistentMap<NamespacedHostname, Workload[]>.Builder _byHostname;
-    private readonly PersistentMap<LocalAccount, Workload[]>.Builder _local;
+    private readonly PersistentMap<LocalName, Workload[]>.Builder _localByName;
+    private readonly PersistentMap<LocalAccount, PersistentMap<string, Workload>>.Builder _localByAccount;
     private readonly PersistentMap<NetworkAddress, Service[]>.Builder _byVip;
     private readonly PersistentMap<string, Service[]>.Builder _byHost;
     private readonly PersistentMap<string, AuthorizationPolicy>.Builder _policies;
@@ -29,7 +30,8 @@ public sealed class MeshSnapshotBuilder
         _byUid = indexes.WorkloadsByUid.ToBuilder();
         _byAddress = indexes.WorkloadsByAddress.ToBuilder();
         _byHostname = indexes.WorkloadsByHostname.ToBuilder();
-        _local = indexes.Local.ToBuilder();
+        _localByName = indexes.LocalByName.ToBuilder();
+        _localByAccount = indexes.LocalByAccount.ToBuilder();
         _byVip = indexes.ServicesByVip.ToBuilder();
         _byHost = indexes.ServicesByHost.ToBuilder();
         _policies = indexes.PoliciesByName.ToBuilder();
@@ -74,7 +76,8 @@ public sealed class MeshSnapshotBuilder
             _endpoints.Set(membership.Service, new(workload, membership.Ports));
         if (IsLocal(workload))
         {
-            _local.Append(Account(workload), workload);
+            _localByName.Append(LocalNameOf(workload), workload);
+            _localByAccount[AccountOf(workload)] = LocalAccountMembers(workload).Set(workload.Uid, workload);
             _changes.LocalArrived.Add(workload);
         }
     }
@@ -156,7 +159,8 @@ public sealed class MeshSnapshotBuilder
             WorkloadsByUid = _byUid.ToMap(),
             WorkloadsByAddress = _byAddress.ToMap(),
             WorkloadsByHostname = _byHostname.ToMap(),
-            Local = _local.ToMap(),
+            LocalByName = _localByName.ToMap(),
+            LocalByAccount = _localByAccount.ToMap(),
             Services = services,
             ServicesByVip = _byVip.ToMap(),
             ServicesByHost = _byHost.ToMap(),
@@ -180,8 +184,14 @@ public sealed class MeshSnapshotBuilder
             _byHostname.RemoveOne(new(workload.Namespace, workload.Hostname), workload);
         foreach (var membership in workload.Services)
             _endpoints.Remove(membership.Service, workload.Uid);
-        if (IsLocal(workload))
-            _local.RemoveOne(Account(workload), workload);
+        if (!IsLocal(workload))
+            return;
+        _localByName.RemoveOne(LocalNameOf(workload), workload);
+        var rest = LocalAccountMembers(workload).Remove(workload.Uid);
+        if (rest.IsEmpty)
+            _localByAccount.Remove(AccountOf(workload));
+        else
+            _localByAccount[AccountOf(workload)] = rest;
     }
 
     private void Unlink(Service service)
@@ -200,7 +210,12 @@ public sealed class MeshSnapshotBuilder
 
     private bool IsLocal(Workload workload) => _before.LocalNode is null || _before.LocalNode == workload.Node;
 
-    private static LocalAccount Account(Workload workload) => new(workload.Namespace, workload.ServiceAccount);
+    private PersistentMap<string, Workload> LocalAccountMembers(Workload workload) =>
+        _localByAccount.GetValueOrDefault(AccountOf(workload)) ?? PersistentMap<string, Workload>.Empty;
+
+    private static LocalAccount AccountOf(Workload workload) => new(workload.Namespace, workload.ServiceAccount);
+
+    private static LocalName LocalNameOf(Workload workload) => new(workload.Namespace, workload.Name, workload.ServiceAccount);
 
     private static string? Namespace(AuthorizationPolicy policy) => policy.Scope switch
     {

@@ -84,7 +84,7 @@ public sealed class MeshStateTests
 
         var gone = state.Apply(b => b.RemoveAddress(here.Uid));
         Assert.Equal([here], gone.LocalGone);
-        Assert.Equal(0, gone.After.LocalWorkloads("default", "default").Length);
+        Assert.Empty(gone.After.LocalWorkloads("default", "default"));
     }
 
     [Fact]

@@ -119,8 +119,10 @@ public sealed class SnapshotModelTests
             }
 
             Assert.Equal(
-                model.Workloads.Where(w => w.Node == "n1" && w.Namespace == ns).Select(w => w.Uid),
-                snapshot.LocalWorkloads(ns, Workload.DefaultServiceAccount).ToArray().Select(w => w.Uid));
+                model.Workloads.Where(w => w.Node == "n1" && w.Namespace == ns).Select(w => w.Uid).Order(StringComparer.Ordinal),
+                snapshot.LocalWorkloads(ns, Workload.DefaultServiceAccount).Keys.Order(StringComparer.Ordinal));
+            foreach (var name in Uids.Select(u => u[^2..]))
+                Assert.Equal(model.Workloads.Find(w => w.Node == "n1" && w.Namespace == ns && w.Name == name), snapshot.FindLocalWorkload(ns, name, Workload.DefaultServiceAccount));
         }
 
         foreach (var ns in Namespaces.Append(""))

@@ -127,6 +127,27 @@ public sealed class WorkloadStoreTests
         Assert.False(builder.RemoveAddress("no-such-name"));
     }
 
+    /// <summary>One pod of a hundred thousand, all under one account and behind one service: its change must not copy the rest.</summary>
+    [Fact]
+    public void OneChangeInAHugeMesh_CopiesOnlyItsNeighbourhood()
+    {
+        var update = new MeshUpdate();
+        update.Services.Add(Service("echo.example"));
+        for (var i = 0; i < 100_000; i++)
+            update.Workloads.Add(Pod($"p{i}", $"10.{i >> 16}.{(i >> 8) & 255}.{i & 255}", services: "default/echo.example"));
+        var state = new MeshState();
+        state.Apply(update);
+        var changed = Pod("p5", "10.0.0.5", services: "default/echo.example") with { Status = HealthStatus.Unhealthy };
+        state.Apply(b => b.Upsert(changed));
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        state.Apply(b => b.Upsert(changed with { Status = HealthStatus.Healthy }));
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        Assert.Equal(100_000, state.Current.Workloads.Count);
+        Assert.InRange(allocated, 1, 100 * 1024); // a copy of one index would be megabytes
+    }
+
     [Fact]
     public void LocalWorkload_IsFoundByNamesOnItsNodeOnly()
     {
@@ -137,8 +158,8 @@ public sealed class WorkloadStoreTests
         Assert.Equal(here, snapshot.FindLocalWorkload("default", "a", "sa1"));
         Assert.Null(snapshot.FindLocalWorkload("default", "a", "other"));
         Assert.Null(snapshot.FindLocalWorkload("default", "b", "sa1"));
-        Assert.Equal(1, snapshot.LocalWorkloads("default", "sa1").Length);
+        Assert.Single(snapshot.LocalWorkloads("default", "sa1"));
         Assert.Equal(there, MeshSnapshot.Empty().With(here, there).FindLocalWorkload("default", "b", "sa1"));
-        Assert.Equal(0, snapshot.Without(here.Uid).LocalWorkloads("default", "sa1").Length);
+        Assert.Empty(snapshot.Without(here.Uid).LocalWorkloads("default", "sa1"));
     }
 }

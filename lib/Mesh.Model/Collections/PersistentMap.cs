@@ -21,6 +21,8 @@ public sealed class PersistentMap<TKey, TValue> : IReadOnlyCollection<KeyValuePa
 
     public int Count { get; }
 
+    public bool IsEmpty => Count == 0;
+
     internal TrieNode<TKey, TValue> Root { get; }
 
     public IEnumerable<TValue> Values

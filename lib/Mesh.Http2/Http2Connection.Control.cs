@@ -126,7 +126,13 @@ public sealed partial class Http2Connection
         if (delta == 0)
             return;
         foreach (var stream in _streams.Values)
+        {
             stream.ReceiveWindow.Resize(delta);
+
+            // What was too little of the larger window may be all of the smaller one.
+            if (!stream.RemoteEnded && stream.ReceiveWindow.IsDue && stream.ReceiveWindow.TakeUpdate() is > 0 and var increment)
+                FrameWriter.WindowUpdate(Output, stream.Id, increment);
+        }
     }
 
     private void OnPingFrame(ReadOnlySpan<byte> payload)

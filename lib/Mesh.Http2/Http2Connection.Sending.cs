@@ -65,6 +65,10 @@ public sealed partial class Http2Connection
 
         var count = Math.Min(data.Length, CreditOf(stream));
         var ends = endStream && count == data.Length;
+
+        // Before anything is written: whoever is told of the output must find the credit already spent.
+        stream.SendWindow.Spend(count);
+        _sendWindow.Spend(count);
         for (var sent = 0; sent < count;)
         {
             var length = Math.Min(count - sent, MaxDataFrame);
@@ -72,8 +76,6 @@ public sealed partial class Http2Connection
             sent += length;
         }
 
-        stream.SendWindow.Spend(count);
-        _sendWindow.Spend(count);
         if (count < data.Length)
             WaitForCredit(stream);
         if (ends)

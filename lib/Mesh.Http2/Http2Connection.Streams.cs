@@ -95,6 +95,8 @@ public sealed partial class Http2Connection
     private void EndLocal(Http2Stream stream)
     {
         stream.EndLocal();
+        stream.WantsCredit = false;
+        Unqueue(stream);
         if (stream.IsClosed)
             CloseStream(stream, StreamEnd.Finished, code: null, byPeer: false);
     }

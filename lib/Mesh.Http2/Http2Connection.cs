@@ -75,6 +75,10 @@ public sealed partial class Http2Connection : Http2Output.IOutputListener, IDisp
     /// <summary>GOAWAY with an error was sent, or the owner has ended it: nothing more comes out but what is pending.</summary>
     public bool IsClosed { get; private set; }
 
+    internal SendWindow SendWindowOfConnection => _sendWindow;
+
+    internal ReceiveWindow ReceiveWindowOfConnection => _receiveWindow;
+
     private bool IsServer => Role == Http2Role.Server;
 
     /// <summary>Queues what each side sends first (RFC 9113, 3.4). A client may open streams right behind it.</summary>

@@ -19,10 +19,10 @@ internal struct ReceiveWindow(int size)
 
     public readonly bool IsDue => _owed >= _size - (_size >> 1);
 
-    /// <summary>False: the peer sent more than it was given.</summary>
+    /// <summary>False: the peer sent more than it was given. An empty frame needs no credit, not even where the window is negative (6.9).</summary>
     public bool TryReceive(int count)
     {
-        if (count > _available)
+        if (count > Math.Max(_available, 0))
             return false;
         _available -= count;
         return true;

@@ -101,7 +101,7 @@ internal sealed class HpackEncoder
     private static int WriteString(Span<byte> target, string text)
     {
         var coded = Huffman.EncodedLength(text);
-        if (coded < text.Length)
+        if (coded <= text.Length)
         {
             var prefix = IntegerCodec.Write(target, 7, 0x80, coded);
             Huffman.Encode(text, target.Slice(prefix, coded));

@@ -48,6 +48,9 @@ public sealed class RecordingHttp2Handler : IHttp2Handler
 
     public byte[] Body(uint id) => _bodies.TryGetValue(id, out var body) ? body.ToArray() : [];
 
+    /// <summary>The body without a copy, valid until more of it arrives.</summary>
+    public ReadOnlySpan<byte> BodySpan(uint id) => _bodies.TryGetValue(id, out var body) ? body.GetBuffer().AsSpan(0, (int)body.Length) : default;
+
     public string Text(uint id) => Encoding.Latin1.GetString(Body(id));
 
     /// <summary>The field sections of a stream: request or response, then trailers.</summary>

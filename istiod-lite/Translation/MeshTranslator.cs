@@ -60,7 +60,7 @@ internal static class MeshTranslator
 
         // (7)
         var configurations = WaypointTranslator.Translate(new WaypointInput(resources, settings, network, services, workloads, waypoints, policies), problems);
-        Findings.Add(problems, resources, services, workloads, policies, accounts, waypoints);
+        Findings.Add(problems, new FindingInput(resources, settings, services, workloads, policies, accounts, waypoints));
 
         return new Translated
         {

@@ -40,7 +40,7 @@ internal sealed partial class ControlPlaneProcess : IAsyncDisposable
 
     public static Process Launch(params string[] arguments)
     {
-        var start = new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(Executable, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["DOTNET_TieredPGO"] = "0";
         return Process.Start(start)!;
     }

@@ -154,7 +154,7 @@ public sealed class ProcessTests
     {
         await using var plane = await ControlPlaneProcess.StartAsync(Documents.PaymentService, _payment);
         var script = Path.Combine(AppContext.BaseDirectory, "Independent", "client.mjs");
-        var start = new System.Diagnostics.ProcessStartInfo("node", [script, plane.Discovery.Authority, plane.RootCertificate, await plane.TokenAsync("--node", "node-1"), plane.Config]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new System.Diagnostics.ProcessStartInfo("node", [script, plane.Discovery.Authority, plane.RootCertificate, await plane.TokenAsync("--node", "node-1"), plane.Config]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         using var node = System.Diagnostics.Process.Start(start)!;
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         var output = node.StandardOutput.ReadToEndAsync(limit.Token);

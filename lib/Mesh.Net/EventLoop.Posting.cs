@@ -44,7 +44,9 @@ public sealed partial class EventLoop
         }).GetAwaiter().GetResult();
     }
 
-    /// <summary>Starts an asynchronous story on the loop. An exception that escapes it goes to <see cref="EventLoopOptions.UnhandledException"/>. Any thread.</summary>
+    /// <summary>
+    /// Starts an asynchronous story on the loop. An exception that escapes it goes to <see cref="EventLoopOptions.UnhandledException"/>. Any thread.
+    /// </summary>
     public void Spawn(Func<Task> story)
     {
         ArgumentNullException.ThrowIfNull(story);

@@ -15,7 +15,10 @@ public sealed partial class EventLoop : SynchronizationContext, IDisposable
     /// <summary>Large enough for what one read of a fast connection yields; touched by one connection at a time, so it stays in the cache.</summary>
     private const int ScratchSize = 256 * 1024;
 
-    /// <summary>What transports lend to their handlers; apart from <see cref="Scratch"/>, so that a handler may use that. SslStream gives at most 32 KiB at once.</summary>
+    /// <summary>
+    /// What transports lend to their handlers; apart from <see cref="Scratch"/>, so that a handler may use that. SslStream gives at most 32 KiB at
+    /// once.
+    /// </summary>
     private const int ReceiveScratchSize = 64 * 1024;
 
     [ThreadStatic]
@@ -89,7 +92,10 @@ public sealed partial class EventLoop : SynchronizationContext, IDisposable
         return loop;
     }
 
-    /// <summary>Stops the loop: work posted until now still runs, then every socket is closed and the thread ends. Waits for that, unless called on the loop. Any thread.</summary>
+    /// <summary>
+    /// Stops the loop: work posted until now still runs, then every socket is closed and the thread ends. Waits for that, unless called on the loop.
+    /// Any thread.
+    /// </summary>
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _stopping, 1) == 0)

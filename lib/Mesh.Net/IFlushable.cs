@@ -23,7 +23,9 @@ public interface IResumable
 /// <summary>Owner of a <see cref="LoopSocket"/> that is driven by readiness.</summary>
 public interface ISocketHandler
 {
-    /// <summary>Bytes, the end of the stream or an error are there. Must receive until <see cref="IoStatus.WouldBlock"/>, or ask for another turn with <see cref="EventLoop.RunNextIteration"/>.</summary>
+    /// <summary>
+    /// Bytes, the end of the stream or an error are there. Must receive until <see cref="IoStatus.WouldBlock"/>, or ask for another turn with <see cref="EventLoop.RunNextIteration"/>.
+    /// </summary>
     void OnReadable();
 
     /// <summary>The socket takes bytes again after <see cref="LoopSocket.TrySend"/> returned <see cref="IoStatus.WouldBlock"/> or was short.</summary>

@@ -15,16 +15,23 @@ public interface ITransport : IDisposable
     /// <summary>From now on everything received goes to <paramref name="handler"/>. Once.</summary>
     void Start(ITransportHandler handler);
 
-    /// <summary>Nothing is received (and the peer is slowed down by TCP) until <see cref="ResumeReceiving"/>. Bytes of the current callback may still follow.</summary>
+    /// <summary>
+    /// Nothing is received (and the peer is slowed down by TCP) until <see cref="ResumeReceiving"/>. Bytes of the current callback may still follow.
+    /// </summary>
     void PauseReceiving();
 
     /// <summary>Undoes <see cref="PauseReceiving"/>. Bytes come in a later callback, never inside this call.</summary>
     void ResumeReceiving();
 
-    /// <summary>Takes all bytes (copied or encrypted at once; the caller's memory is free afterwards) and sends what goes. A failure is reported by a later <see cref="ITransportHandler.OnClosed"/>.</summary>
+    /// <summary>
+    /// Takes all bytes (copied or encrypted at once; the caller's memory is free afterwards) and sends what goes. A failure is reported by a later
+    /// <see cref="ITransportHandler.OnClosed"/>.
+    /// </summary>
     void Write(ReadOnlyMemory<byte> plaintext);
 
-    /// <summary>Sends what is pending, ends in order (close_notify, FIN), waits briefly for the peer's end, then reports <see cref="TransportEnding.ClosedHere"/>.</summary>
+    /// <summary>
+    /// Sends what is pending, ends in order (close_notify, FIN), waits briefly for the peer's end, then reports <see cref="TransportEnding.ClosedHere"/>.
+    /// </summary>
     void CloseAfterFlush();
 
     /// <summary>Ends at once (RST). Nothing is called afterwards.</summary>

@@ -127,7 +127,9 @@ public sealed unsafe partial class LoopSocket : LoopDescriptor
         Dispose();
     }
 
-    /// <summary>Hands a fresh socket to another loop; this object is as good as disposed. <paramref name="arrived"/> owns the new one and runs on <paramref name="target"/>.</summary>
+    /// <summary>
+    /// Hands a fresh socket to another loop; this object is as good as disposed. <paramref name="arrived"/> owns the new one and runs on <paramref name="target"/>.
+    /// </summary>
     /// <remarks>Only before anything was received, sent or awaited here: readiness and handlers do not move.</remarks>
     public void MoveTo(EventLoop target, Action<LoopSocket> arrived)
     {
@@ -138,7 +140,10 @@ public sealed unsafe partial class LoopSocket : LoopDescriptor
         target.PostOrElse(() => arrived(new LoopSocket(target, descriptor, remote)), () => _ = Libc.close(descriptor));
     }
 
-    /// <summary>Where the peer wanted to go before it was redirected: conntrack's record (REDIRECT, DNAT), else our own address, which is the destination under TPROXY.</summary>
+    /// <summary>
+    /// Where the peer wanted to go before it was redirected: conntrack's record (REDIRECT, DNAT), else our own address, which is the destination
+    /// under TPROXY.
+    /// </summary>
     public IPEndPoint? GetOriginalDestination()
     {
         if (IsClosed)

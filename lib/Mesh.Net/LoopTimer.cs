@@ -1,6 +1,9 @@
 namespace Mesh.Net;
 
-/// <summary>One timer of a loop's wheel. Created by <see cref="EventLoop.Schedule(TimeSpan, Action)"/> or <see cref="EventLoop.CreateTimer"/>; its loop's thread only.</summary>
+/// <summary>
+/// One timer of a loop's wheel. Created by <see cref="EventLoop.Schedule(TimeSpan, Action)"/> or <see cref="EventLoop.CreateTimer"/>; its loop's
+/// thread only.
+/// </summary>
 /// <remarks>Never fires early; fires at most one tick (10 ms) plus the length of an iteration late. Starting it again moves it without allocating.</remarks>
 public sealed class LoopTimer
 {

@@ -6,7 +6,10 @@ using Microsoft.Win32.SafeHandles;
 namespace Mesh.Net;
 
 /// <summary>A network namespace, held open: sockets made inside stay there for life, whoever drives them.</summary>
-/// <remarks>A handle may be used from any thread. Entering changes the calling OS thread only, so that is done on a thread of its own or around one <c>socket()</c> call.</remarks>
+/// <remarks>
+/// A handle may be used from any thread. Entering changes the calling OS thread only, so that is done on a thread of its own or around one
+/// <c>socket()</c> call.
+/// </remarks>
 public sealed class NetworkNamespace : IDisposable
 {
     private readonly SafeHandle _handle;

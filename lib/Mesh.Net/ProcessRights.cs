@@ -49,7 +49,10 @@ public static unsafe class ProcessRights
     /// <summary>Whether the calling thread has a capability now.</summary>
     public static bool Has(Capability capability) => (Effective() & Bit(capability)) != 0;
 
-    /// <summary>Leaves this process with no more than <paramref name="keep"/>. Returns when that is so already; otherwise the program is started again in place (same process id) and this call does not return.</summary>
+    /// <summary>
+    /// Leaves this process with no more than <paramref name="keep"/>. Returns when that is so already; otherwise the program is started again in
+    /// place (same process id) and this call does not return.
+    /// </summary>
     /// <remarks>
     /// Capabilities belong to threads, and the runtime has started several before any code of ours runs; lowering them on one thread would leave the others as
     /// they are. So the bounding set is lowered and the program executed again: <c>execve</c> ends the other threads and applies the bounding set to the one that remains.

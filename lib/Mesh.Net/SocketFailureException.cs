@@ -32,7 +32,8 @@ public sealed class SocketFailureException : IOException
         {
             Errno.EADDRINUSE => " Another socket owns this address: end the other process or choose another port.",
             Errno.EADDRNOTAVAIL => " No interface of this network namespace has this address.",
-            Errno.EACCES or Errno.EPERM => " The process lacks a capability for this (CAP_NET_ADMIN for marks and transparent sockets, CAP_SYS_ADMIN for network namespaces, CAP_NET_BIND_SERVICE for low ports).",
+            Errno.EACCES or Errno.EPERM => " The process lacks a capability for this (CAP_NET_ADMIN for marks and transparent sockets, "
+                + "CAP_SYS_ADMIN for network namespaces, CAP_NET_BIND_SERVICE for low ports).",
             Errno.EMFILE or Errno.ENFILE => " No file descriptor is left: raise the limit (LimitNOFILE, ulimit -n) or reduce the number of connections.",
             Errno.EAFNOSUPPORT => " This address family is not available here; with IPv6 disabled in the kernel, switch it off in the settings too.",
             _ => string.Empty,

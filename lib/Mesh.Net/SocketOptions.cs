@@ -2,7 +2,9 @@ using System.Net;
 
 namespace Mesh.Net;
 
-/// <summary>TCP keep-alive: first probe after <paramref name="Time"/> of silence, then every <paramref name="Interval"/>, dead after <paramref name="Retries"/> unanswered ones.</summary>
+/// <summary>
+/// TCP keep-alive: first probe after <paramref name="Time"/> of silence, then every <paramref name="Interval"/>, dead after <paramref name="Retries"/> unanswered ones.
+/// </summary>
 public readonly record struct KeepAliveOptions(TimeSpan Time, TimeSpan Interval, int Retries)
 {
     /// <summary>How long unacknowledged data may be outstanding when these settings are used as user timeout too: time + retries x interval.</summary>
@@ -52,7 +54,10 @@ public readonly record struct ConnectOptions
     /// <summary>Where the socket is made; null: where the loop's thread lives.</summary>
     public NetworkNamespace? NetworkNamespace { get; init; }
 
-    /// <summary>Connect from this address although it is not ours (IP_TRANSPARENT). Where that is impossible the connection is made from our own address and <see cref="ConnectResult.SourceFailure"/> says why.</summary>
+    /// <summary>
+    /// Connect from this address although it is not ours (IP_TRANSPARENT). Where that is impossible the connection is made from our own address and
+    /// <see cref="ConnectResult.SourceFailure"/> says why.
+    /// </summary>
     public IPAddress? TransparentSource { get; init; }
 
     /// <summary>Connect from this local address.</summary>

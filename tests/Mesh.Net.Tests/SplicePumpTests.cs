@@ -73,6 +73,43 @@ public sealed class SplicePumpTests
     }
 
     [Fact]
+    public async Task Pump_BrokenWithBytesOnTheirWay_LeavesNoneOfThemToTheNextOne()
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            // Nobody reads at the far end: what the kernel does not take stays in the pipe.
+            var (client, first) = await Sockets.PairAsync(test.Loop);
+            var (server, second) = await Sockets.PairAsync(test.Loop);
+            var broken = SplicePump.Start(first, second, _ => { });
+            var secret = new byte[1 << 20];
+            Array.Fill(secret, (byte)0xEE);
+            for (var moved = -1L; moved != broken.FirstToSecond;)
+            {
+                moved = broken.FirstToSecond;
+                client.TrySend(secret, out _);
+                for (var i = 0; i < 50; i++)
+                    await Task.Yield();
+            }
+
+            broken.Abort();
+            client.Dispose();
+            server.Dispose();
+
+            (client, first) = await Sockets.PairAsync(test.Loop);
+            (server, second) = await Sockets.PairAsync(test.Loop);
+            SplicePump.Start(first, second, _ => { });
+            await Sockets.SendAllAsync(client, new byte[] { 1, 2, 3 });
+            client.ShutdownSend();
+            var received = new byte[100];
+            Assert.Equal(3, await Sockets.ReceiveAllAsync(server, received));
+            Assert.Equal([1, 2, 3], received[..3]);
+            client.Dispose();
+            server.Dispose();
+        });
+    }
+
+    [Fact]
     public async Task Pump_HalfClosedAndSilent_EndsByItsDeadline()
     {
         using var test = new TestLoop();

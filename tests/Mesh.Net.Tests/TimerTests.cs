@@ -43,6 +43,22 @@ public sealed class TimerTests
     }
 
     [Fact]
+    public async Task Timer_SetBetweenTwoTicks_IsRoundedUpAndNotDown()
+    {
+        var time = new ManualTimeProvider();
+        using var test = new TestLoop(new EventLoopOptions { Time = time });
+        time.Advance(TimeSpan.FromMilliseconds(7));
+        var fired = new TaskCompletionSource();
+        await test.Do(() => test.Loop.Schedule(TimeSpan.FromMilliseconds(10), fired.SetResult));
+        time.Advance(TimeSpan.FromMilliseconds(9));
+        await test.Do(() => { });
+        await test.Do(() => { });
+        Assert.False(fired.Task.IsCompleted);
+        time.Advance(TimeSpan.FromMilliseconds(10));
+        await fired.Task.WaitAsync(TestLoop.Patience);
+    }
+
+    [Fact]
     public async Task Cancel_BeforeTheTime_KeepsTheCallbackFromRunning()
     {
         var time = new ManualTimeProvider();

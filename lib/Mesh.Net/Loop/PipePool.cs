@@ -25,7 +25,10 @@ internal sealed class PipePool : IDisposable
 {
     private const int Kept = 16;
 
-    /// <summary>Room of a pipe: what one connection may move per iteration. Refused above the user's limit (pipe-user-pages-soft); then the default of 64 KiB stays.</summary>
+    /// <summary>
+    /// Room of a pipe: what one connection may move per iteration. Refused above the user's limit (pipe-user-pages-soft); then the default of 64 KiB
+    /// stays.
+    /// </summary>
     private const int WantedCapacity = 256 * 1024;
 
     private readonly Stack<KernelPipe> _free = new();

@@ -83,7 +83,9 @@ internal static class TlsErrors
         _ => null,
     };
 
-    /// <summary>SslStream refused the certificate itself, or the options' callback did. Only the text tells them apart; it is English in every culture here.</summary>
+    /// <summary>
+    /// SslStream refused the certificate itself, or the options' callback did. Only the text tells them apart; it is English in every culture here.
+    /// </summary>
     private static TlsFailure CertificateFailure(string text)
     {
         if (text.Contains("RemoteCertificateNotAvailable", StringComparison.Ordinal))

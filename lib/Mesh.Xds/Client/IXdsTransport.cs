@@ -5,7 +5,7 @@ namespace Mesh.Xds.Client;
 /// <summary>Opens discovery streams. Failures are <see cref="Grpc.GrpcException"/>s whose phase says how far it came.</summary>
 public interface IXdsTransport
 {
-    /// <summary>Sends the first requests and returns when the server accepted the stream.</summary>
+    /// <summary>Sends the first requests and returns when the server accepted the stream. Cancelling ends the stream as well, whatever it waits for.</summary>
     Task<IXdsStream> OpenAsync(IReadOnlyList<DeltaDiscoveryRequest> first, CancellationToken cancellation);
 }
 

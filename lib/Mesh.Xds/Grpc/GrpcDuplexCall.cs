@@ -210,6 +210,11 @@ public sealed class GrpcDuplexCall<TRequest, TResponse> : IAsyncDisposable
             return new GrpcException(new GrpcStatus(GrpcStatus.FromHttp2Error(reset), $"the peer reset the stream with HTTP/2 error {reset}"), answered, e);
         }
 
+        if (e is OperationCanceledException { InnerException: TimeoutException })
+            return new GrpcException(new GrpcStatus(GrpcStatusCode.Unavailable, $"cannot reach {_channel.Options.Address}: no connection within {_channel.Options.ConnectTimeout}"), phase, e);
+        // HttpClient reports a reset that arrives while the request is still open as the cancellation of the request's body.
+        if (e is OperationCanceledException)
+            return new GrpcException(new GrpcStatus(GrpcStatusCode.Cancelled, "the peer reset the stream"), phase == GrpcFailurePhase.Opening ? phase : GrpcFailurePhase.Status, e);
         return phase == GrpcFailurePhase.Opening && e is HttpRequestException opening
             ? new GrpcException(new GrpcStatus(GrpcStatusCode.Unavailable, _channel.Describe(opening)), phase, e)
             : new GrpcException(new GrpcStatus(GrpcStatusCode.Unavailable, $"transport is closing: {e.Message}"), phase, e);

@@ -22,7 +22,7 @@ public sealed class TimerTests
         });
         await done.Task.WaitAsync(TestLoop.Patience);
         Assert.Equal([1, 2, 3], order);
-        Assert.Equal(0, test.Loop.Metrics.ActiveTimers);
+        await test.Do(() => Assert.Equal(0, test.Loop.Metrics.ActiveTimers));
     }
 
     [Fact]

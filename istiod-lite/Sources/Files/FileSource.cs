@@ -120,7 +120,10 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
         _scanAll = false;
         if (everything)
         {
-            if (_watcher is null && Directory.Exists(folder.Root))
+            // A watcher of a folder that was deleted hears nothing of a new one under the same name.
+            if (!Directory.Exists(folder.Root))
+                Interlocked.Exchange(ref _watcher, null)?.Dispose();
+            else if (_watcher is null)
                 Watch();
             if (_emptySince.Count == 0 && touched.Count == 0)
                 return folder.ScanAll();

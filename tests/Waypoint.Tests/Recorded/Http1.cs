@@ -1,0 +1,95 @@
+using System.Globalization;
+using System.Text;
+
+namespace Mesh.Waypoint.Tests.Recorded;
+
+/// <summary>Just enough HTTP/1.1, independent of the stacks under test.</summary>
+internal sealed class Http1(Stream stream)
+{
+    private readonly byte[] _buffer = new byte[64 * 1024];
+    private int _start;
+    private int _end;
+
+    /// <summary>Null at the end of the stream.</summary>
+    public async Task<string?> LineAsync(CancellationToken cancellation)
+    {
+        var line = new StringBuilder();
+        while (true)
+        {
+            for (; _start < _end; _start++)
+            {
+                if (_buffer[_start] == '\n')
+                {
+                    _start++;
+                    return line.ToString().TrimEnd('\r');
+                }
+
+                line.Append((char)_buffer[_start]);
+            }
+
+            if (!await FillAsync(cancellation))
+                return line.Length == 0 ? null : throw new EndOfStreamException();
+        }
+    }
+
+    public async Task<byte[]> ExactlyAsync(int count, CancellationToken cancellation)
+    {
+        var result = new byte[count];
+        for (var at = 0; at < count;)
+        {
+            if (_start == _end && !await FillAsync(cancellation))
+                throw new EndOfStreamException();
+            var piece = Math.Min(count - at, _end - _start);
+            _buffer.AsSpan(_start, piece).CopyTo(result.AsSpan(at));
+            at += piece;
+            _start += piece;
+        }
+
+        return result;
+    }
+
+    public async Task<byte[]> SomeAsync(CancellationToken cancellation)
+    {
+        if (_start == _end && !await FillAsync(cancellation))
+            return [];
+        var result = _buffer[_start.._end];
+        _start = _end;
+        return result;
+    }
+
+    public async Task<List<(string Name, string Value)>> HeadersAsync(CancellationToken cancellation)
+    {
+        var headers = new List<(string, string)>();
+        while (await LineAsync(cancellation) is { Length: > 0 } line)
+        {
+            var colon = line.IndexOf(':', StringComparison.Ordinal);
+            headers.Add((line[..colon], line[(colon + 1)..].Trim()));
+        }
+
+        return headers;
+    }
+
+    public async Task<byte[]> ChunkedAsync(CancellationToken cancellation)
+    {
+        using var body = new MemoryStream();
+        while (true)
+        {
+            var size = int.Parse((await LineAsync(cancellation) ?? throw new EndOfStreamException()).Split(';')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            if (size == 0)
+            {
+                await HeadersAsync(cancellation);
+                return body.ToArray();
+            }
+
+            body.Write(await ExactlyAsync(size, cancellation));
+            await LineAsync(cancellation);
+        }
+    }
+
+    private async Task<bool> FillAsync(CancellationToken cancellation)
+    {
+        _start = 0;
+        _end = await stream.ReadAsync(_buffer, cancellation);
+        return _end > 0;
+    }
+}

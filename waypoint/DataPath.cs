@@ -24,6 +24,9 @@ internal sealed record DataPathParts
 
     public required ILoggerFactory Loggers { get; init; }
 
+    /// <summary>What mirrored requests name as their last hop.</summary>
+    public System.Net.IPAddress OwnAddress { get; init; } = System.Net.IPAddress.Loopback;
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     public Random Random { get; init; } = Random.Shared;
@@ -40,7 +43,7 @@ internal sealed class DataPath : IDisposable
     public DataPath(DataPathParts parts)
     {
         var configuration = parts.Configuration;
-        var forwarder = new Forwarder(parts.Dialer, parts.Time, parts.Random, new MirrorSender(parts.Dialer, parts.Time, parts.Random));
+        var forwarder = new Forwarder(parts.Dialer, parts.Time, parts.Random, new MirrorSender(parts.Dialer, parts.OwnAddress, parts.Time, parts.Random));
         var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time), parts.Time);
         _pipeline = new RequestPipeline(
             [

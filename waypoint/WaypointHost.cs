@@ -86,6 +86,7 @@ internal static class WaypointHost
             FetchKeys = (address, cancellation) => keys.GetStringAsync(address, cancellation),
             Loggers = new LogSinkLoggerFactory(sink),
             Time = time,
+            OwnAddress = instance,
             PathNormalization = settings.PathNormalization,
         });
         var entrances = loops.Select(l => new HboneEntrance(l, identity, dataPath.Inbound, () => configuration.Routes, options, sink.For("inbound"), drain.Forced)).ToList();

@@ -37,9 +37,10 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
                 request.Headers.Remove(claim.Header);
         }
 
-        // 2. The first rule with a valid token wins; without one the last failure is the answer.
+        // 2. The first rule with a valid token wins, rules with places of their own before those that look at Authorization (recorded); without one
+        // the failure is the answer.
         JwtResult? failure = null;
-        foreach (var rule in policies.SelectMany(p => p.Rules))
+        foreach (var rule in policies.SelectMany(p => p.Rules).OrderBy(r => r.HasOwnPlaces ? 0 : 1))
         {
             foreach (var token in TokenPlaces.Find(rule, request))
             {

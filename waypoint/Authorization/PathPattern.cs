@@ -33,7 +33,9 @@ internal sealed class PathPattern
         if (many < 0)
             return template.Length == path.Length && MatchesSegments(template, path);
         var tail = template.Length - many - 1;
-        return path.Length >= many + tail
+
+        // A last {**} needs its slash: /files/{**} holds for /files/ and not for /files (recorded).
+        return path.Length >= many + Math.Max(tail, 1)
             && MatchesSegments(template.AsSpan(0, many), path.AsSpan(0, many))
             && MatchesSegments(template.AsSpan(many + 1), path.AsSpan(path.Length - tail));
     }

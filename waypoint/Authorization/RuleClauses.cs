@@ -13,6 +13,8 @@ internal sealed class SourceClause
     private readonly Pattern[] _notNamespaces;
     private readonly Pattern[] _accounts;
     private readonly Pattern[] _notAccounts;
+    private readonly Pattern[] _trustDomains;
+    private readonly Pattern[] _notTrustDomains;
     private readonly AddressRange[] _addresses;
     private readonly AddressRange[] _notAddresses;
     private readonly AddressRange[] _remote;
@@ -28,6 +30,8 @@ internal sealed class SourceClause
         _notNamespaces = Patterns(source.NotNamespaces);
         _accounts = Patterns(source.ServiceAccounts);
         _notAccounts = Patterns(source.NotServiceAccounts);
+        _trustDomains = Patterns(source.TrustDomains);
+        _notTrustDomains = Patterns(source.NotTrustDomains);
         _addresses = [.. source.IpBlocks.Select(AddressRange.Parse)];
         _notAddresses = [.. source.NotIpBlocks.Select(AddressRange.Parse)];
         _remote = [.. source.RemoteIpBlocks.Select(AddressRange.Parse)];
@@ -41,6 +45,7 @@ internal sealed class SourceClause
         if (!Field(_principals, _notPrincipals, caller.Principal)
             || !Field(_namespaces, _notNamespaces, caller.Namespace)
             || !Field(_accounts, _notAccounts, account)
+            || !Field(_trustDomains, _notTrustDomains, caller.TrustDomain)
             || !Field(_addresses, _notAddresses, caller.Address.Address))
             return ClauseResult.DoesNotHold;
 

@@ -54,11 +54,10 @@ internal static class TokenPlaces
     // The scheme's name is case-insensitive (RFC 9110 11.1), and an empty token is a bad one, not none: both deliberately stricter than Envoy.
     private static IEnumerable<FoundToken> FromAuthorization(IHeaderDictionary headers)
     {
-        foreach (var value in headers.Authorization)
-        {
-            if (value is not null && (value + " ").StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
-                yield return new FoundToken(value.Length <= Bearer.Length ? string.Empty : value[Bearer.Length..].Trim(), (h, _) => h.Remove("Authorization"));
-        }
+        // Two headers are one with a comma, which is no token: a second one cannot be slipped past.
+        var value = headers.Authorization.Count == 0 ? null : HeaderMatcher.Join(headers.Authorization);
+        if (value is not null && (value + " ").StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
+            yield return new FoundToken(value.Length <= Bearer.Length ? string.Empty : value[Bearer.Length..].Trim(), (h, _) => h.Remove("Authorization"));
     }
 
     private static FoundToken? Parameter(RequestFacts request, string name) =>

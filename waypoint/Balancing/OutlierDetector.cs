@@ -1,13 +1,17 @@
 namespace Mesh.Waypoint.Balancing;
 
 /// <summary>One thing that happened at an endpoint, as outlier detection sees it.</summary>
-internal readonly record struct EndpointResult(int Status, bool IsLocalOrigin)
+/// <param name="WasConnected">A local failure on a connection that stood: that it stood is a success of its own when local failures are split.</param>
+internal readonly record struct EndpointResult(int Status, bool IsLocalOrigin, bool WasConnected = false)
 {
     /// <summary>An answer of the application (for gRPC the status in the response headers, mapped to HTTP).</summary>
     public static EndpointResult Response(int status) => new(status, IsLocalOrigin: false);
 
-    /// <summary>No connection, a reset, a protocol error.</summary>
+    /// <summary>No connection.</summary>
     public static readonly EndpointResult ConnectionFailed = new(503, IsLocalOrigin: true);
+
+    /// <summary>The connection stood and broke: a reset, an early end, not HTTP.</summary>
+    public static readonly EndpointResult Broken = new(503, IsLocalOrigin: true, WasConnected: true);
 
     public static readonly EndpointResult TimedOut = new(504, IsLocalOrigin: true);
 
@@ -120,7 +124,7 @@ internal sealed class OutlierDetector(OutlierSettings settings, TimeProvider tim
                 return false;
             }
 
-            host.LocalFailures++;
+            host.LocalFailures = result.WasConnected ? 1 : host.LocalFailures + 1;
             return Reached(host.LocalFailures, settings.ConsecutiveLocalOriginFailures) && TryEjectLocked(host, ref host.LocalFailures);
         }
 

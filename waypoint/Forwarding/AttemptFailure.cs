@@ -16,7 +16,8 @@ internal sealed record AttemptFailure(AttemptEnding Ending, string Reason, Respo
     {
         AttemptEnding.Overflow => null,
         AttemptEnding.PerTryTimeout => EndpointResult.TimedOut,
-        _ => EndpointResult.ConnectionFailed,
+        AttemptEnding.ConnectFailure or AttemptEnding.ConnectTimeout => EndpointResult.ConnectionFailed,
+        _ => EndpointResult.Broken,
     };
 
     /// <summary>Pure: the reset reasons and flags of reference 2.7.</summary>

@@ -21,7 +21,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         // 1.
         if (action.Targets.IsEmpty)
         {
-            await LocalReply.WriteAsync(exchange, action.MissingClusterStatus, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
+            await LocalReply.WriteAsync(exchange, StatusCodes.Status503ServiceUnavailable, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
             return;
         }
 
@@ -29,7 +29,8 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         exchange.Cluster = target.Cluster;
         if (target.Cluster.View is not { } view)
         {
-            await LocalReply.WriteAsync(exchange, action.MissingClusterStatus, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
+            var status = target.IsInvalid ? StatusCodes.Status500InternalServerError : StatusCodes.Status503ServiceUnavailable;
+            await LocalReply.WriteAsync(exchange, status, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
             return;
         }
 
@@ -72,13 +73,13 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0, deadline.Start);
         if (!hasBody)
             deadline.Start();
-        mirrors.Send(exchange, action, request, body);
-
         var attempts = new AttemptSeries(exchange, target.Cluster, action.Retry, dialer, time, random) { Hash = hash };
         try
         {
             // 4.
-            var result = await attempts.RunAsync(request, body, deadline);
+            var running = attempts.RunAsync(request, body, deadline);
+            mirrors.Send(exchange, action, request, body);
+            var result = await running;
             exchange.BytesReceived = body.BytesReceived;
 
             // 5.
@@ -143,7 +144,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
             var failure = AttemptFailure.Classify(error, isSafeToRepeat: false);
             exchange.Flags |= failure.Flag;
             exchange.Details = $"upstream_reset_after_response_started{{{failure.Reason.Replace(' ', '_')}}}";
-            exchange.Cluster?.Report(exchange.Endpoint!, EndpointResult.ConnectionFailed);
+            exchange.Cluster?.Report(exchange.Endpoint!, EndpointResult.Broken);
         }
 
         exchange.Http.Abort();
@@ -184,7 +185,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         if (authority is not null && authority != exchange.Facts.Authority)
             headers["x-envoy-original-host"] = exchange.Facts.Authority;
         var path = action.Rewrite?.Path(exchange.Facts.Path, exchange.Match!) ?? exchange.Facts.Path;
-        if (path != exchange.Facts.Path)
+        if (action.Rewrite is { ChangesPath: true })
             headers["x-envoy-original-path"] = exchange.OriginalPath;
         var query = exchange.Facts.HasQuery ? "?" + exchange.Facts.Query : string.Empty;
         return new UpstreamRequest(http.Request, authority ?? exchange.Facts.Authority, path + query) { Upgrade = upgrade };

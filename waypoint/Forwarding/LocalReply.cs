@@ -13,7 +13,7 @@ internal static class LocalReply
     public static Task WriteAsync(Exchange exchange, int status, string body, string details, ResponseFlags flags = ResponseFlags.None) =>
         WriteAsync(exchange, status, Encoding.UTF8.GetBytes(body), details, flags);
 
-    public static async Task WriteAsync(Exchange exchange, int status, byte[] body, string details, ResponseFlags flags = ResponseFlags.None, bool plainText = true, int? grpcStatus = null)
+    public static async Task WriteAsync(Exchange exchange, int status, byte[] body, string details, ResponseFlags flags = ResponseFlags.None, bool asGrpc = true, int? grpcStatus = null)
     {
         exchange.Flags |= flags;
         exchange.Details = details;
@@ -25,7 +25,7 @@ internal static class LocalReply
         }
 
         response.Headers.Server = ServerName;
-        if (exchange.Facts is { IsGrpc: true } && plainText)
+        if (exchange.Facts is { IsGrpc: true } && asGrpc)
         {
             var code = grpcStatus ?? GrpcStatus.FromHttp(status);
             exchange.GrpcStatus = code;
@@ -42,8 +42,7 @@ internal static class LocalReply
         if (body.Length > 0)
         {
             response.ContentLength = body.Length;
-            if (plainText)
-                response.ContentType = "text/plain";
+            response.ContentType = "text/plain";
         }
         else if (status is >= 200 and not (204 or 304))
         {
@@ -65,7 +64,7 @@ internal static class LocalReply
         if (exchange.Route is { } route)
         {
             route.ResponseHeaders?.Apply(exchange.Http.Response.Headers, exchange.FormatFacts(withResponse: true));
-            route.Cors?.WriteActual(exchange.Facts, exchange.Http.Response.Headers);
+            exchange.Http.Response.Headers.Server = ServerName;
         }
     }
 

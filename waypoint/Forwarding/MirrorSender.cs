@@ -3,7 +3,7 @@ using Mesh.Waypoint.Routing;
 namespace Mesh.Waypoint.Forwarding;
 
 /// <summary>Copies of requests for other clusters: sent and forgotten, whatever comes back is thrown away (reference 1.10).</summary>
-internal sealed class MirrorSender(IUpstreamDialer dialer, TimeProvider time, Random random)
+internal sealed class MirrorSender(IUpstreamDialer dialer, System.Net.IPAddress ownAddress, TimeProvider time, Random random)
 {
     private static readonly TimeSpan LongestMirror = TimeSpan.FromMinutes(1);
 
@@ -31,6 +31,7 @@ internal sealed class MirrorSender(IUpstreamDialer dialer, TimeProvider time, Ra
         {
             using var message = request.CreateMessage(endpoint, view.Model, null, timeout == LongestMirror ? null : timeout, null);
             message.Headers.TryAddWithoutValidation("x-envoy-internal", "true");
+            message.Headers.TryAddWithoutValidation("x-forwarded-for", ownAddress.ToString());
             using var response = await lease.SendAsync(message, deadline.Token);
             await response.Content.CopyToAsync(Stream.Null, deadline.Token);
         }

@@ -21,7 +21,6 @@ internal static class ResponseRelay
         Copy(upstream.Headers.NonValidated, response.Headers, nominated);
         Copy(upstream.Content.Headers.NonValidated, response.Headers, nominated);
         response.Headers["x-envoy-upstream-service-time"] = (exchange.UpstreamServiceMilliseconds ?? 0).ToString(CultureInfo.InvariantCulture);
-        response.Headers.Server = LocalReply.ServerName;
         if (setCookie is not null)
             response.Headers.SetCookie = StringValues.Concat(response.Headers.SetCookie, setCookie);
 
@@ -29,6 +28,7 @@ internal static class ResponseRelay
         target.ResponseHeaders?.Apply(response.Headers, facts);
         exchange.Route?.ResponseHeaders?.Apply(response.Headers, facts);
         exchange.Route?.Cors?.WriteActual(exchange.Facts, response.Headers);
+        response.Headers.Server = LocalReply.ServerName;
     }
 
     /// <exception cref="IOException">The upstream's part broke.</exception>
@@ -46,7 +46,7 @@ internal static class ResponseRelay
 
                 // Headers go out at once unless the end is known already: a gRPC answer without body has to stay one HEADERS frame.
                 if (first && !reading.IsCompleted)
-                    await response.StartAsync(cancellation);
+                    await response.BodyWriter.FlushAsync(cancellation);
                 first = false;
                 var count = await reading;
                 if (count == 0)

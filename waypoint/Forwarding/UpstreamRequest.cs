@@ -51,10 +51,13 @@ internal sealed class UpstreamRequest
                 message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
         }
 
+        // As Envoy's codec: a request without a body says so, unless its method has none anyway.
+        if (body is null && Upgrade is null && message.Version == HttpVersion.Version11 && _method.Method is not ("GET" or "HEAD" or "DELETE" or "TRACE"))
+            message.Content = new ByteArrayContent([]);
         message.Headers.Host = null;
         message.Headers.TryAddWithoutValidation("Host", _authority);
         if (expectedTimeout is { } timeout)
-            message.Headers.TryAddWithoutValidation("x-envoy-expected-rq-timeout-ms", ((long)Math.Max(timeout.TotalMilliseconds, 0)).ToString(CultureInfo.InvariantCulture));
+            message.Headers.TryAddWithoutValidation("x-envoy-expected-rq-timeout-ms", ((long)Math.Ceiling(Math.Max(timeout.TotalMilliseconds, 0))).ToString(CultureInfo.InvariantCulture));
         if (Upgrade is not null)
         {
             message.Headers.TryAddWithoutValidation("Connection", "Upgrade");

@@ -15,10 +15,12 @@ internal sealed class ActionStep(Forwarder forwarder)
                 return LocalReply.WriteAsync(exchange, StatusCodes.Status404NotFound, string.Empty, "route_not_found", ResponseFlags.NoRouteFound);
             case { Redirect: { } redirect }:
                 http.Response.Headers.Location = redirect.Location(exchange.Facts, exchange.Match!);
-                return LocalReply.WriteAsync(exchange, redirect.Status, [], "direct_response", plainText: false);
+                return LocalReply.WriteAsync(exchange, redirect.Status, [], "direct_response", asGrpc: false);
             case { DirectResponse: { } direct }:
                 // A direct response to a gRPC client stays what the user wrote.
-                return LocalReply.WriteAsync(exchange, direct.Status, direct.Body, "direct_response", plainText: false);
+                if (direct.Status is StatusCodes.Status201Created)
+                    http.Response.Headers.Location = $"{exchange.Facts.Scheme}://{exchange.Facts.Authority}{exchange.Facts.Path}";
+                return LocalReply.WriteAsync(exchange, direct.Status, direct.Body, "direct_response", asGrpc: false);
             case { Forward: { } forward }:
                 return forwarder.ForwardAsync(exchange, forward);
             default:

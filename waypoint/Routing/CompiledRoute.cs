@@ -82,7 +82,8 @@ internal sealed class CompiledRoute
 internal sealed record DirectResponseAction(int Status, byte[] Body);
 
 /// <summary>One destination of a route.</summary>
-internal sealed record RouteTarget(ClusterState Cluster, HeaderMutator? RequestHeaders, HeaderMutator? ResponseHeaders);
+/// <param name="IsInvalid">A Gateway API backend that does not exist: its share answers 500, where a missing cluster otherwise answers 503.</param>
+internal sealed record RouteTarget(ClusterState Cluster, bool IsInvalid, HeaderMutator? RequestHeaders, HeaderMutator? ResponseHeaders);
 
 /// <summary>Passes the request on.</summary>
 internal sealed class ForwardAction
@@ -90,21 +91,19 @@ internal sealed class ForwardAction
     public ForwardAction(V1.Forward forward, ClusterRegistry clusters)
     {
         Targets = new WeightedPick<RouteTarget>([.. forward.Clusters.Select(c => (
-            new RouteTarget(clusters.Reference(c.Cluster), HeaderMutator.Compile(c.RequestHeaders), HeaderMutator.Compile(c.ResponseHeaders)),
+            new RouteTarget(clusters.Reference(c.Cluster), c.InvalidBackend, HeaderMutator.Compile(c.RequestHeaders), HeaderMutator.Compile(c.ResponseHeaders)),
             c.Weight))]);
         Rewrite = RewriteRule.Compile(forward.Rewrite);
         Timeout = forward.Timeout?.ToTimeSpan() is { Ticks: > 0 } timeout ? timeout : null;
         Retry = RetryPolicy.Compile(forward.Retry);
         Mirrors = [.. forward.Mirrors.Select(m => new MirrorTarget(clusters.Reference(m.Cluster), m.Percentage))];
-        MissingClusterStatus = forward.MissingClusterStatus == 0 ? 503 : (int)forward.MissingClusterStatus;
     }
 
     private ForwardAction(string cluster, ClusterRegistry clusters)
     {
-        Targets = new WeightedPick<RouteTarget>([(new RouteTarget(clusters.Reference(cluster), null, null), 1)]);
+        Targets = new WeightedPick<RouteTarget>([(new RouteTarget(clusters.Reference(cluster), IsInvalid: false, null, null), 1)]);
         Retry = RetryPolicy.Default;
         Mirrors = [];
-        MissingClusterStatus = 503;
     }
 
     public WeightedPick<RouteTarget> Targets { get; }
@@ -117,9 +116,6 @@ internal sealed class ForwardAction
     public RetryPolicy Retry { get; }
 
     public IReadOnlyList<MirrorTarget> Mirrors { get; }
-
-    /// <summary>503 for a VirtualService, 500 for a Gateway API route (reference 1.4).</summary>
-    public int MissingClusterStatus { get; }
 
     public static ForwardAction Default(string cluster, ClusterRegistry clusters) => new(cluster, clusters);
 }

@@ -49,14 +49,16 @@ internal sealed class CorsRule
         if (AllowsOrigin(request.Headers.Origin))
         {
             response.AccessControlAllowOrigin = request.Headers.Origin;
-            if (_credentials == true)
-                response.AccessControlAllowCredentials = "true";
         }
 
+        if (_credentials == true)
+            response.AccessControlAllowCredentials = "true";
         if (_methods.Length > 0)
             response.AccessControlAllowMethods = _methods == "*" ? request.Headers.AccessControlRequestMethod : _methods;
         if (_headers.Length > 0)
             response.AccessControlAllowHeaders = _headers == "*" ? request.Headers.AccessControlRequestHeaders : _headers;
+        if (_expose.Length > 0 && AllowsOrigin(request.Headers.Origin))
+            response.AccessControlExposeHeaders = _expose;
         if (_maxAge is not null)
             response.AccessControlMaxAge = _maxAge;
     }

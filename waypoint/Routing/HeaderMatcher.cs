@@ -3,7 +3,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Mesh.Waypoint.Routing;
 
-/// <summary>One header condition; several values of one name are joined by a comma first, as Envoy does.</summary>
+/// <summary>One header condition.</summary>
 internal sealed class HeaderMatcher
 {
     private readonly string _name;
@@ -26,7 +26,19 @@ internal sealed class HeaderMatcher
         // "without value X": a missing header counts as the empty string, so it normally satisfies the condition (reference 1.3).
         if (!there)
             return _invert && !_value.Matches(default);
-        return _value.Matches(Join(values)) != _invert;
+        return MatchesAny(values) != _invert;
+    }
+
+    // Recorded: of several lines any may match, or all of them joined by commas.
+    private bool MatchesAny(StringValues values)
+    {
+        foreach (var value in values)
+        {
+            if (_value.Matches(value))
+                return true;
+        }
+
+        return values.Count > 1 && _value.Matches(Join(values));
     }
 
     public static string? Join(StringValues values) => values.Count <= 1 ? values[0] : string.Join(',', values.ToArray());

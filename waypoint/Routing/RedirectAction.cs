@@ -25,18 +25,19 @@ internal sealed class RedirectAction(V1.Redirect redirect)
 
     private string Authority(RequestFacts request, string scheme)
     {
+        // The well-known port of the scheme says nothing: then the port that the client wrote stays (recorded).
+        var port = (scheme, redirect.Port) is ("http", 80) or ("https", 443) ? 0 : redirect.Port;
         if (redirect.Authority.Length > 0)
-            return redirect.Port == 0 ? redirect.Authority : WithPort(redirect.Authority, (int)redirect.Port, scheme);
-        if (redirect.Port != 0)
-            return WithPort(HostOnly(request.Authority), (int)redirect.Port, scheme);
+            return port == 0 ? redirect.Authority : WithPort(redirect.Authority, port);
+        if (port != 0)
+            return WithPort(HostOnly(request.Authority), port);
 
         // A changed scheme drops the well-known port of the old one.
         var isDefault = request.Authority.EndsWith(":80", StringComparison.Ordinal) || request.Authority.EndsWith(":443", StringComparison.Ordinal);
         return redirect.Scheme.Length > 0 && isDefault ? HostOnly(request.Authority) : request.Authority;
     }
 
-    private static string WithPort(string host, int port, string scheme) =>
-        (scheme, port) is ("http", 80) or ("https", 443) ? host : string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
+    private static string WithPort(string host, uint port) => string.Create(CultureInfo.InvariantCulture, $"{host}:{port}");
 
     private static string HostOnly(string authority)
     {

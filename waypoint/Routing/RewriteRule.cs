@@ -30,6 +30,9 @@ internal sealed class RewriteRule
 
     public string? Authority { get; }
 
+    /// <summary>Then the application is told the original path, changed or not.</summary>
+    public bool ChangesPath => _full is not null || _prefix is not null || _regex is not null;
+
     public static RewriteRule? Compile(V1.Rewrite? rewrite) => rewrite is null ? null : new RewriteRule(rewrite);
 
     public string Path(string path, RouteMatcher match)

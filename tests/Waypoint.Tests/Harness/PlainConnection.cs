@@ -37,7 +37,6 @@ internal sealed class PlainConnection : InboundConnection
 
     public override void Abort()
     {
-        _socket.LingerState = new LingerOption(enable: true, 0);
         _stream.Dispose();
     }
 

@@ -32,13 +32,20 @@ internal sealed class Http1(Stream stream)
         }
     }
 
+    /// <summary>What had come when the stream ended too early.</summary>
+    public byte[] Partial { get; private set; } = [];
+
     public async Task<byte[]> ExactlyAsync(int count, CancellationToken cancellation)
     {
         var result = new byte[count];
         for (var at = 0; at < count;)
         {
             if (_start == _end && !await FillAsync(cancellation))
+            {
+                Partial = result[..at];
                 throw new EndOfStreamException();
+            }
+
             var piece = Math.Min(count - at, _end - _start);
             _buffer.AsSpan(_start, piece).CopyTo(result.AsSpan(at));
             at += piece;

@@ -39,7 +39,17 @@ internal static class RecordedClient
                 return seen;
             }
 
-            await ReadAsync(new Http1(stream), method, seen, patience.Token);
+            var reader = new Http1(stream);
+            try
+            {
+                await ReadAsync(reader, method, seen, patience.Token);
+            }
+            catch (EndOfStreamException)
+            {
+                seen.Body = Encoding.Latin1.GetString(reader.Partial);
+                throw;
+            }
+
             await sending;
         }
         catch (OperationCanceledException)

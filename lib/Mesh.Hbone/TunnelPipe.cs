@@ -22,6 +22,7 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
     private readonly LoopSignal _writable = new();
     private int _unconsumed;
     private bool _flushing;
+    private bool _writtenWhileFlushing;
     private bool _inputEnded;
 
     private TunnelPipe(Tunnel tunnel)
@@ -82,7 +83,11 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
         _input.Writer.Advance(data.Length);
         _unconsumed += data.Length;
         if (_flushing)
-            return; // the reader is behind; the credit stays with us until it has caught up
+        {
+            // The reader is behind; the credit stays with us until it has caught up, and then these bytes are handed over as well.
+            _writtenWhileFlushing = true;
+            return;
+        }
 
         var flush = _input.Writer.FlushAsync();
         if (flush.IsCompletedSuccessfully)
@@ -125,6 +130,12 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
     {
         _flushing = true;
         var result = await flush;
+        while (_writtenWhileFlushing && !result.IsCompleted && !_inputEnded)
+        {
+            _writtenWhileFlushing = false;
+            result = await _input.Writer.FlushAsync();
+        }
+
         _flushing = false;
         Flushed(result);
     }

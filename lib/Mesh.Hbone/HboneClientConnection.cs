@@ -61,8 +61,6 @@ public sealed class HboneClientConnection : HboneConnection
         {
             var tunnel = new Tunnel(this, stream, headers);
             stream.UserState = tunnel;
-            if (endStream)
-                tunnel.PeerEnded();
             pending.Complete(TunnelResult.Open(tunnel, pending.Reused));
             return;
         }

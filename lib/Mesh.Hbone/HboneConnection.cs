@@ -64,7 +64,8 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
         if (IsClosed)
             return;
         Engine.BeginGracefulShutdown();
-        CloseIfDrained();
+        if (Engine.Role == Http2Role.Client && Engine.ActiveStreams == 0)
+            Closed("drained", afterFlush: true); // nobody else opens streams here; a server waits for the CONNECT that may be under way
     }
 
     /// <summary>Ends the connection at once; open tunnels are reset.</summary>
@@ -73,8 +74,7 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
         if (IsClosed)
             return;
         Engine.GoAway(Http2ErrorCode.NO_ERROR);
-        CloseAfterFlush();
-        Closed(reason);
+        Closed(reason, afterFlush: true);
     }
 
     public void Flush()
@@ -197,12 +197,11 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
         CloseIfDrained();
     }
 
-    void IHttp2Handler.OnDrained() => CloseIfDrained();
+    void IHttp2Handler.OnDrained() => Closed("drained", afterFlush: true);
 
     void IHttp2Handler.OnConnectionError(Http2ConnectionError error)
     {
-        CloseAfterFlush();
-        Closed(error.ToString()!);
+        Closed(error.ToString(), afterFlush: true);
     }
 
     // Streams whose owner must hear when the connection breaks; the engine does not report what it cannot know.
@@ -212,11 +211,9 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
 
     private void CloseIfDrained()
     {
-        if (!IsClosed && Engine.IsDraining && Engine.ActiveStreams == 0)
-        {
-            CloseAfterFlush();
-            Closed("drained");
-        }
+        var nobodyOpensMore = Engine.IsPeerDraining || (Engine.Role == Http2Role.Client && Engine.IsDraining);
+        if (nobodyOpensMore && Engine.ActiveStreams == 0)
+            Closed("drained", afterFlush: true);
     }
 
     private void CloseAfterFlush()
@@ -234,10 +231,12 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
         _closing = false;
     }
 
-    private void Closed(string reason)
+    private void Closed(string reason, bool afterFlush = false)
     {
         if (IsClosed)
             return;
+        if (afterFlush)
+            CloseAfterFlush();
         IsClosed = true;
         HboneHousekeeping.Of(Loop).Remove(this);
         foreach (var stream in _open.ToArray())
@@ -252,5 +251,6 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
         OnConnectionClosed(reason);
         if (!_closeRequested)
             _transport.Dispose();
+        Loop.Post(Engine.Dispose); // later: this may run inside the engine
     }
 }

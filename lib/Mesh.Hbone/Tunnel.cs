@@ -104,6 +104,8 @@ public sealed class Tunnel
 
     internal void PeerEnded()
     {
+        if (_endOfDataSeen)
+            return; // END_STREAM on the HEADERS themselves is told twice
         _endOfDataSeen = true;
         _handler?.OnEndOfData();
     }

@@ -9,7 +9,7 @@ namespace Mesh.IstiodLite.Tests;
 internal sealed partial class ControlPlaneProcess : IAsyncDisposable
 {
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
-    private readonly string _root = Directory.CreateTempSubdirectory("istiod-lite-test-").FullName;
+    private readonly string _root;
     private readonly Process _process;
     private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
 

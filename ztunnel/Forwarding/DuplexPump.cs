@@ -32,6 +32,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private readonly PumpBacklog _backlog;
     private readonly HalfCloseWatch _halfClose;
 
+    private long _moved;
     private ManualResetValueTaskSourceCore<TransferResult> _completion;
     private Direction _toTunnel = Direction.Open;
     private Direction _toSocket = Direction.Open;
@@ -187,8 +188,6 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         }
     }
 
-    private long _moved;
-
     private void EndTunnel()
     {
         _tunnel.EndWrite();
@@ -263,6 +262,8 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         _toTunnel = Direction.Ended;
         if (_toSocket == Direction.Open)
             _toSocket = Direction.Ending;
+        // An application that does not read what is left may not keep us for ever.
+        _halfClose.Begin();
         EndSocketWhenDrained();
         FinishIfEnded();
     }

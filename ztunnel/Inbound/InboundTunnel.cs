@@ -153,7 +153,10 @@ internal sealed class InboundTunnel : ITrackedConnection
         _answered = true;
         _report.Connected();
         if (_request.Accept(_lane.Settings.Baggage ? [new HeaderField(HboneHeaders.Baggage, WorkloadBaggage.Of(local).ToString())] : null) is not { } tunnel)
+        {
+            _report.Complete(new Failure(Ending.PeerReset, "the client gave up before the answer"));
             return;
+        }
         if (route.ProxyTarget is { } proxyTarget
             && socket.TrySend(ProxyHeader.Write(_request.RemoteEndPoint, proxyTarget, caller.Peer), out _) == IoStatus.Failed)
         {

@@ -16,9 +16,9 @@ internal sealed class ZtunnelMetrics
         XdsBytes = registry.Counter("istio_xds_message_bytes", "Total number of bytes received (unstable).", ["url"], "bytes");
         Opened = registry.Counter("istio_tcp_connections_opened", "The total number of TCP connections opened.", TrafficLabels.Names);
         Closed = registry.Counter("istio_tcp_connections_closed", "The total number of TCP connections closed.", TrafficLabels.Names);
-        Failed = registry.Counter("istio_tcp_connections_failed", "The total number of TCP connections that failed to establish (unstable).", TrafficLabels.Names);
         Received = registry.Counter("istio_tcp_received_bytes", "The size of total bytes received during request in case of a TCP connection.", TrafficLabels.Names);
         Sent = registry.Counter("istio_tcp_sent_bytes", "The size of total bytes sent during response in case of a TCP connection.", TrafficLabels.Names);
+        Failed = registry.Counter("istio_tcp_connections_failed", "The total number of TCP connections that failed to establish (unstable).", TrafficLabels.Names);
         OnDemandDns = registry.Counter("istio_on_demand_dns", "The total number of requests that used on-demand DNS (unstable).", [.. TrafficLabels.Names[1..9], "hostname"]);
         var sockets = registry.Gauge("istio_tcp_sockets_open", "The current number of open TCP sockets (unstable).", Reporter);
         SourceSockets = new Lazy<Gauge>(() => sockets.With("source"));

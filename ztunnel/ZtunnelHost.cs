@@ -37,6 +37,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private readonly TaskCompletionSource<string> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
     private readonly List<EventLoop> _loops = [];
+    private readonly CrlFile? _crl;
     private AdminServer? _admin;
     private PodManager? _pods;
     private ZdsSource? _source;
@@ -54,6 +55,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         _metrics = new ZtunnelMetrics(_registry, settings.Self.IstioVersion);
         _readiness = new Readiness(time, _sink.For("readiness"));
         _control = new ControlPlane(settings, _mesh, new XdsTelemetry(_metrics, _sink), _sink, time);
+        _crl = settings.Authority.CrlPath is { } crl ? new CrlFile(crl, _sink, time) : null;
         _decisions = settings.Admin.DecisionRing > 0 ? new DecisionRing(settings.Admin.DecisionRing, time) : null;
     }
 
@@ -99,8 +101,11 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         _loops.Add(control);
         var factory = Factory(isTransparent);
         _pods = new PodManager(factory, new PodTelemetry(_metrics, _sink, _readiness));
-        _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, null), _decisions, _time, _stop);
+        _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _time, _stop);
         await _admin.StartAsync();
+
+        if (_crl is { } crl)
+            control.Spawn(() => crl.WatchAsync(() => _pods.RevokeAsync(crl.List.IsRevokedNow), _ended.Token));
 
         // (2)
         var discovery = _control.RunAsync(_ended.Token);
@@ -147,6 +152,17 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         return exitCode;
     }
 
+    /// <summary>What the operator wrote down is known before anything else, and may be combined with a control plane.</summary>
+    private MeshSnapshot? LoadStatic()
+    {
+        if (StaticConfig.Load(_settings.ControlPlane) is not { } update)
+            return null;
+        _mesh.Apply(update);
+        var alone = new MeshState(_mesh.Current.LocalNode);
+        alone.Apply(update);
+        return alone.Current;
+    }
+
     private async Task<string?> FollowAgentAsync()
     {
         // On the control loop: the manager and its source are single-threaded by that.
@@ -187,7 +203,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         var certificates = _control.Certificates is { } cache
             ? (ITunnelCertificates)new PodCertificates(cache, _settings.Authority.IdentityDeadline, _time)
             : new NoCertificates();
-        var tls = new MeshTls(new MeshTlsSettings { Tls12 = _settings.Authority.AllowTls12, Time = _time });
+        var tls = new MeshTls(new MeshTlsSettings { Tls12 = _settings.Authority.AllowTls12, Time = _time, Revocation = _crl?.List });
         var authorizer = new InboundAuthorizer(_sink, _settings.PolicyInfoLogging, _settings.UnknownPolicy);
         var capture = new CaptureInstaller(_settings.Pods.CaptureRules, _settings.Dns.Enabled, _settings.Ipv6);
         return new PodProxyFactory(_settings, services, _mesh, tls, certificates, TunnelOptions(), authorizer, capture, _sink, isTransparent);
@@ -211,6 +227,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
             HandshakeTimeout = _settings.Tunnel.HandshakeTimeout,
             MaxStreamsPerConnection = _settings.Tunnel.PoolMaxStreams,
             UnusedTimeout = _settings.Tunnel.PoolUnusedRelease,
+            KeepPeerCertificates = _crl is not null,
         };
     }
 

@@ -58,10 +58,12 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
     /// <summary>Ends every connection at once; open tunnels are reset.</summary>
     public void AbortAll(string reason) => AbortWhere(_ => true, reason);
 
-    public void AbortWhere(Func<HboneServerConnection, bool> condition, string reason)
+    public int AbortWhere(Func<HboneServerConnection, bool> condition, string reason, Ending ending = Ending.TunnelLost)
     {
-        foreach (var connection in _connections.Where(condition).ToArray())
-            connection.Abort(reason);
+        var ended = _connections.Where(condition).ToArray();
+        foreach (var connection in ended)
+            connection.Abort(reason, ending);
+        return ended.Length;
     }
 
     public void Dispose()
@@ -99,7 +101,10 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
             return;
         }
 
-        var connection = new HboneServerConnection(loop, transport, options, peer?.Identity, remote, local, owner.OnTunnel, Closed);
+        var connection = new HboneServerConnection(loop, transport, options, peer?.Identity, remote, local, owner.OnTunnel, Closed)
+        {
+            PeerCertificate = options.KeepPeerCertificates ? transport.PeerCertificate : null,
+        };
         _connections.Add(connection);
         connection.Start();
     }

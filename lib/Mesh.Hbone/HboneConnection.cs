@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Mesh.Http2;
 using Mesh.Model;
 using Mesh.Net;
@@ -40,6 +41,12 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
 
     public IPEndPoint LocalEndPoint { get; }
 
+    /// <summary>The certificate behind <see cref="PeerIdentity"/>; kept only where revocation lists are in use.</summary>
+    public X509Certificate2? PeerCertificate { get; init; }
+
+    /// <summary>How its tunnels end when the connection is gone.</summary>
+    public Ending LossEnding { get; private set; } = Ending.TunnelLost;
+
     /// <summary>No byte can move any more.</summary>
     public bool IsClosed { get; private set; }
 
@@ -69,10 +76,11 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
     }
 
     /// <summary>Ends the connection at once; open tunnels are reset.</summary>
-    public void Abort(string reason)
+    public void Abort(string reason, Ending ending = Ending.TunnelLost)
     {
         if (IsClosed)
             return;
+        LossEnding = ending;
         Engine.GoAway(Http2ErrorCode.NO_ERROR);
         Closed(reason, afterFlush: true);
     }

@@ -42,7 +42,10 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
 
         // (4) HTTP/2 needs no answer before it may be used: the first CONNECT goes out with the preface.
         Connected?.Invoke(target, loop.Time.GetElapsedTime(started));
-        var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, socket.LocalEndPoint);
+        var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, socket.LocalEndPoint)
+        {
+            PeerCertificate = options.KeepPeerCertificates ? transport.PeerCertificate : null,
+        };
         return new DialResult(connection, Ending.Ok, string.Empty);
     }
 

@@ -42,10 +42,13 @@ public sealed class HbonePool(EventLoop loop, HboneDialer dialer, HboneOptions o
     }
 
     /// <summary>Ends connections whose peer or own certificate is no longer to be trusted.</summary>
-    public void AbortWhere(Func<HboneClientConnection, bool> condition, string reason)
+    /// <returns>How many there were.</returns>
+    public int AbortWhere(Func<HboneClientConnection, bool> condition, string reason, Ending ending = Ending.TunnelLost)
     {
-        foreach (var connection in _entries.Values.SelectMany(e => e.Connections).Where(condition).ToArray())
-            connection.Abort(reason);
+        var ended = _entries.Values.SelectMany(e => e.Connections).Where(condition).ToArray();
+        foreach (var connection in ended)
+            connection.Abort(reason, ending);
+        return ended.Length;
     }
 
     public void Dispose()

@@ -138,9 +138,9 @@ internal static class RecordedWorld
 
     private static ByteString Bytes(string address) => ByteString.CopyFrom(IPAddress.Parse(address).GetAddressBytes());
 
-    private static Authorization Policy(JsonElement item)
+    private static Istio.Security.Authorization Policy(JsonElement item)
     {
-        var policy = new Authorization
+        var policy = new Istio.Security.Authorization
         {
             Name = Text(item, "name"),
             Namespace = Text(item, "namespace"),

@@ -136,7 +136,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         if (_toSocket == Direction.Open)
         {
             if (code is null)
-                _result = new TransferResult(Ending.TunnelLost, TransferSide.Tunnel, "the tunnel's connection was lost while the stream was open");
+                _result = Lost(_tunnel.Connection.LossEnding);
             else if (code is not (Http2ErrorCode.NO_ERROR or Http2ErrorCode.CANCEL))
                 _result = new TransferResult(Ending.PeerReset, TransferSide.Tunnel, $"the stream was reset {(byPeer ? "by the peer" : "here")}: {code}");
         }
@@ -149,6 +149,10 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
 
     void IValueTaskSource<TransferResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _completion.OnCompleted(continuation, state, token, flags);
+
+    private static TransferResult Lost(Ending ending) => ending == Ending.TunnelLost
+        ? new TransferResult(ending, TransferSide.Tunnel, "the tunnel's connection was lost while the stream was open")
+        : TransferResult.Cut(ending);
 
     private void ReadSocket()
     {

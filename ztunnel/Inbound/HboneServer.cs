@@ -32,6 +32,8 @@ internal sealed class HboneServer : ITunnelAcceptor, IDisposable
         _acceptor.Accept(socket);
     }
 
+    public int AbortWhere(Func<HboneConnection, bool> condition, string reason) => _acceptor.AbortWhere(condition, reason, Ending.CertificateRevoked);
+
     public void Drain() => _acceptor.Drain();
 
     public void Dispose() => _acceptor.Dispose();
@@ -42,8 +44,12 @@ internal sealed class HboneServer : ITunnelAcceptor, IDisposable
 
     public void OnTunnel(TunnelRequest request) => _lane.Services.Loop.Spawn(new InboundTunnel(request, _lane, _authorizer).RunAsync);
 
-    public void OnHandshakeFailed(IPEndPoint remote, IPEndPoint local, Ending ending, string error) =>
+    public void OnHandshakeFailed(IPEndPoint remote, IPEndPoint local, Ending ending, string error)
+    {
+        if (ending == Ending.CertificateRevoked)
+            _lane.Telemetry.Metrics.CrlRejections.With("destination").Increment();
         new ConnectionReport(_lane.Telemetry, isOutbound: false, remote, local).Complete(new Failure(ending, error));
+    }
 
     public void OnSocketClosed() => _lane.Telemetry.Metrics.DestinationSockets.Value.Decrement();
 }

@@ -56,6 +56,8 @@ internal static class UpstreamOpener
         var target = new TunnelTarget(source.Identity, route.Accepted, new IPEndPoint(address, route.Hop.Port), client.Address);
         var connect = HboneHeaders.Connect(authority, WorkloadBaggage.Of(source), client, route.Service?.Hostname, trace);
         var result = await lane.Pool.OpenAsync(target, connect);
+        if (result.Ending == Ending.CertificateRevoked)
+            lane.Telemetry.Metrics.CrlRejections.With("source").Increment();
         return result.IsOpen ? new OpenedUpstream(result.Tunnel, null, null) : new OpenedUpstream(null, null, FailureOf(result, route.Hop.Port));
     }
 

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Pods;
@@ -10,6 +11,9 @@ internal interface IPodProxy
 
     /// <summary>Process stops: listeners close now, connections may finish until the forced end.</summary>
     Task DrainAsync(CancellationToken forced);
+
+    /// <summary>Ends tunnel connections whose peer's certificate was taken back.</summary>
+    Task RevokeAsync(Func<X509Certificate2, bool> isRevoked);
 
     /// <summary>For <c>/config_dump</c>.</summary>
     Task<PodConnections> ListConnectionsAsync();

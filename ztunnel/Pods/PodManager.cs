@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Pods;
@@ -169,6 +170,20 @@ internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : 
             foreach (var pod in _running.Values)
                 pod.Network.Dispose();
             _running.Clear();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>A new revocation list came: connections whose peer is on it end now.</summary>
+    public async Task RevokeAsync(Func<X509Certificate2, bool> isRevoked)
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            await Task.WhenAll(_running.Values.Select(p => p.Proxy.RevokeAsync(isRevoked)));
         }
         finally
         {

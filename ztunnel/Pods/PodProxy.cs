@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mesh.Hbone;
 using Mesh.Model;
 using Mesh.Net;
@@ -99,6 +100,17 @@ internal sealed class PodProxy : IPodProxy
             lane.Lane.Pool.Dispose();
         });
     }
+
+    public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => OnEveryLane(lane =>
+    {
+        const string Reason = "the peer's certificate was revoked";
+        bool IsRevoked(HboneConnection connection) => connection.PeerCertificate is { } certificate && isRevoked(certificate);
+        var metrics = lane.Lane.Telemetry.Metrics.CrlRejections;
+        if (lane.Server.AbortWhere(IsRevoked, Reason) is var arriving and > 0)
+            metrics.With("destination").Add(arriving);
+        if (lane.Lane.Pool.AbortWhere(IsRevoked, Reason, Ending.CertificateRevoked) is var leaving and > 0)
+            metrics.With("source").Add(leaving);
+    });
 
     public async Task<PodConnections> ListConnectionsAsync()
     {

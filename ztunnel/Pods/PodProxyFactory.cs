@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Mesh.Hbone;
 using Mesh.Identity.Tls;
 using Mesh.Model;
@@ -90,6 +91,8 @@ internal sealed class PodProxyFactory(
         }
 
         public Task DrainAsync(CancellationToken forced) => proxy.DrainAsync(forced);
+
+        public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => proxy.RevokeAsync(isRevoked);
 
         public Task<PodConnections> ListConnectionsAsync() => proxy.ListConnectionsAsync();
     }

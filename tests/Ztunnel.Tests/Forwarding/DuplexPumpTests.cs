@@ -117,7 +117,7 @@ public sealed class DuplexPumpTests
     public async Task Application_ThatDoesNotRead_StopsThePeer_AndLosesNothing()
     {
         await using var rig = await PumpRig.StartAsync();
-        rig.Application.ReceiveBufferSize = 16 * 1024;
+        rig.Application.ReceiveBufferSize = 256 * 1024;
         var data = Noise(32 * 1024 * 1024);
         await rig.OnLoop(() => rig.Peer.Send(data, end: true));
 

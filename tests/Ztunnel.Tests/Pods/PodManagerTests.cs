@@ -137,6 +137,8 @@ public sealed class PodManagerTests
 
         public Task DrainAsync(CancellationToken forced) => StopAsync();
 
+        public Task RevokeAsync(Func<System.Security.Cryptography.X509Certificates.X509Certificate2, bool> isRevoked) => Task.CompletedTask;
+
         public Task<PodConnections> ListConnectionsAsync() => Task.FromResult(new PodConnections([], []));
     }
 

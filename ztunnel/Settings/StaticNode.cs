@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Net;
+using Mesh.Model;
+using Mesh.Runtime;
+using YamlDotNet.RepresentationModel;
+
+namespace Mesh.Ztunnel.Settings;
+
+/// <summary>One node of the static configuration, with the place in the file for every complaint.</summary>
+internal readonly struct StaticNode(YamlNode node, string file)
+{
+    public string Scalar() => node is YamlScalarNode { Value: { } value } ? value : throw Wrong("a single value is expected");
+
+    public StaticNode? Child(string name) =>
+        node is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(name), out var child) && child is not YamlScalarNode { Value: "" or "null" or "~" }
+            ? new StaticNode(child, file)
+            : null;
+
+    public string Text(string name) => Child(name)?.Scalar() ?? string.Empty;
+
+    public string Required(string name) => Child(name)?.Scalar() ?? throw Wrong($"'{name}' is missing");
+
+    public bool Flag(string name) => Child(name) is { } child && (child.Scalar() switch
+    {
+        "true" => true,
+        "false" => false,
+        var other => throw child.Wrong($"'{name}' is '{other}'; it must be true or false"),
+    });
+
+    public T Choice<T>(string name, T otherwise, params (string Text, T Value)[] choices)
+    {
+        if (Child(name) is not { } child)
+            return otherwise;
+        foreach (var (text, value) in choices)
+        {
+            if (text == child.Scalar())
+                return value;
+        }
+        throw child.Wrong($"'{name}' is '{child.Scalar()}'; it must be one of {string.Join(", ", choices.Select(c => c.Text))}");
+    }
+
+    public IEnumerable<StaticNode> List(string name) => Child(name) is { } child ? child.Items() : [];
+
+    public IEnumerable<StaticNode> RequiredList(string name) => (Child(name) ?? throw Wrong($"'{name}' is missing")).Items();
+
+    /// <summary>The entries below <paramref name="name"/>, or of this node itself when that is null.</summary>
+    public List<KeyValuePair<StaticNode, StaticNode>> Map(string? name)
+    {
+        var (own, place) = (node, file);
+        if (name is not null)
+        {
+            if (Child(name) is not { } child)
+                return [];
+            return child.Map(null);
+        }
+        return own is YamlMappingNode map
+            ? [.. map.Children.Select(c => KeyValuePair.Create(new StaticNode(c.Key, place), new StaticNode(c.Value, place)))]
+            : throw Wrong("a map is expected");
+    }
+
+    public List<StaticNode> Items()
+    {
+        var place = file;
+        return node is YamlSequenceNode sequence ? [.. sequence.Children.Select(c => new StaticNode(c, place))] : throw Wrong("a list is expected");
+    }
+
+    public string Tag => node.Tag.IsEmpty ? string.Empty : node.Tag.Value.TrimStart('!');
+
+    public IPAddress Address() => IPAddress.TryParse(Scalar(), out var address) ? address : throw Wrong($"'{Scalar()}' is not an address");
+
+    public NetworkAddress NetworkAddress() =>
+        Mesh.Model.NetworkAddress.TryParse(Scalar(), out var address) ? address : throw Wrong($"'{Scalar()}' is not network/ip");
+
+    public NamespacedHostname Hostname() =>
+        NamespacedHostname.TryParse(Scalar(), out var name) ? name : throw Wrong($"'{Scalar()}' is not namespace/hostname");
+
+    public ushort Port() => ushort.TryParse(Scalar(), NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? port : throw Wrong($"'{Scalar()}' is not a port");
+
+    public ushort? OptionalPort(string name) => Child(name)?.Port();
+
+    public void AllowOnly(params string[] names)
+    {
+        if (node is not YamlMappingNode map)
+            throw Wrong("a map is expected");
+        foreach (var key in map.Children.Keys)
+        {
+            if (key is not YamlScalarNode { Value: { } name } || !names.Contains(name, StringComparer.Ordinal))
+                throw new StaticNode(key, file).Wrong($"unknown key '{key}'; known are {string.Join(", ", names)}");
+        }
+    }
+
+    public StartException Wrong(string what) => new(ExitCodes.Data, $"{file}, line {node.Start.Line}: {what}");
+}

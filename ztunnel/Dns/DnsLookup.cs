@@ -19,12 +19,16 @@ internal sealed class DnsLookup(string network, string clusterDomain, string? pr
 
     public DnsAnswer? Find(MeshSnapshot mesh, Workload client, string name, ushort type, Random random)
     {
+        if (type == DnsType.Ptr)
+            return DnsReverse.Find(mesh, client, name, clusterDomain);
         if (type is not (DnsType.A or DnsType.Aaaa))
             return null;
         foreach (var alias in DnsAliases.Of(name, client.Namespace, clusterDomain, DnsAliases.SearchDomains(client.Namespace, clusterDomain)))
         {
             if (FindService(mesh, client, alias.Name) is { } exact)
                 return Answer(mesh, client, exact, name, alias, isWildcard: false, type, random);
+            if (FindPod(mesh, client, alias.Name) is { } pod)
+                return PodAnswer(pod.Workload, pod.Service, name, alias, type);
             foreach (var wildcard in DnsAliases.Wildcards(alias.Name))
             {
                 if (FindService(mesh, client, wildcard) is { } covering)
@@ -50,6 +54,37 @@ internal sealed class DnsLookup(string network, string clusterDomain, string? pr
                 (best, bestRank) = (service, rank);
         }
         return best;
+    }
+
+    /// <summary><c>pod.service.namespace.svc.domain</c>: one pod of a headless service, as StatefulSets use it.</summary>
+    private (Workload Workload, Service Service)? FindPod(MeshSnapshot mesh, Workload client, string name)
+    {
+        var dot = name.IndexOf('.', StringComparison.Ordinal);
+        if (dot <= 0 || FindService(mesh, client, name[(dot + 1)..]) is not { Vips.IsEmpty: true } service)
+            return null;
+        foreach (var endpoint in mesh.FindEndpoints(service.Key)?.Endpoints ?? [])
+        {
+            if (endpoint.Workload.Name.AsSpan().SequenceEqual(name.AsSpan(0, dot)))
+                return (endpoint.Workload, service);
+        }
+        return null;
+    }
+
+    private DnsAnswer PodAnswer(Workload pod, Service service, string asked, DnsAliases.Alias alias, ushort type)
+    {
+        var family = type == DnsType.A ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6;
+        var owner = alias.Stripped ?? asked;
+        var records = new List<DnsRecord>();
+        foreach (var address in pod.Addresses)
+        {
+            if (address.AddressFamily == family && (family == AddressFamily.InterNetwork || ipv6))
+                records.Add(DnsRecord.Of(owner, address));
+        }
+        if (records.Count == 0)
+            return new DnsAnswer([], service, NoRecords, 0);
+        if (owner != asked)
+            records.Insert(0, DnsRecord.Cname(asked, owner));
+        return new DnsAnswer(records, service, Success, 1);
     }
 
     private DnsAnswer Answer(MeshSnapshot mesh, Workload client, Service service, string asked, DnsAliases.Alias alias, bool isWildcard, ushort type, Random random)

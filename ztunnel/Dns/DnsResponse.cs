@@ -10,6 +10,8 @@ internal readonly record struct DnsRecord(string Name, ushort Type, IPAddress? A
     public static DnsRecord Of(string name, IPAddress address) =>
         new(name, address.AddressFamily == AddressFamily.InterNetwork ? DnsType.A : DnsType.Aaaa, address, null);
 
+    public static DnsRecord Pointer(string name, string target) => new(name, DnsType.Ptr, null, target);
+
     public static DnsRecord Cname(string name, string target) => new(name, DnsType.Cname, null, target);
 }
 

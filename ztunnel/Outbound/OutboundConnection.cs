@@ -20,13 +20,16 @@ internal sealed class OutboundConnection : ITrackedConnection
 {
     private readonly LoopSocket _downstream;
     private readonly PodLane _lane;
+    private readonly IPEndPoint? _target;
     private readonly ConnectionReport _report;
     private readonly TraceParent _trace = TraceParent.New();
     private Action<Ending>? _cutTransfer;
     private bool _isCut;
 
-    public OutboundConnection(LoopSocket downstream, PodLane lane)
+    /// <param name="target">Set: the client said itself where it wants to go (SOCKS5); otherwise the kernel knows.</param>
+    public OutboundConnection(LoopSocket downstream, PodLane lane, IPEndPoint? target = null)
     {
+        _target = target;
         _downstream = downstream;
         _lane = lane;
         _report = new ConnectionReport(lane.Telemetry, isOutbound: true, downstream.RemoteEndPoint, downstream.LocalEndPoint) { TraceId = _trace.TraceId.ToHexString() };
@@ -78,7 +81,7 @@ internal sealed class OutboundConnection : ITrackedConnection
     private async Task StoryAsync()
     {
         // (1)
-        if (_downstream.GetOriginalDestination() is not { } original)
+        if ((_target ?? _downstream.GetOriginalDestination()) is not { } original)
             return;
         _report.Destination = original;
 

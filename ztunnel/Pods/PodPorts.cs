@@ -10,12 +10,17 @@ internal enum PodPortKind
 
     /// <summary>15008: tunnels that arrive.</summary>
     Hbone,
+
+    /// <summary>15080: programs that ask for a connection themselves.</summary>
+    Socks,
 }
 
 /// <summary>The ports that are opened in a pod's namespace.</summary>
 internal sealed record PodPorts(IReadOnlyList<(int Port, PodPortKind Kind)> All)
 {
     public static readonly PodPorts Everything = new([(15001, PodPortKind.Outbound), (15006, PodPortKind.Plaintext), (15008, PodPortKind.Hbone)]);
+
+    public static readonly PodPorts WithSocks = new([.. Everything.All, (15080, PodPortKind.Socks)]);
 
     /// <summary>DNS only.</summary>
     public static readonly PodPorts None = new([]);

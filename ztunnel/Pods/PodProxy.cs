@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Hbone;
 using Mesh.Model;
@@ -49,7 +50,10 @@ internal sealed class PodProxy : IPodProxy
             {
                 foreach (var (port, kind) in ports.All)
                 {
-                    var options = _home.Lane.Sockets.Listen(port, keepAlive: kind != PodPortKind.Hbone);
+                    // SOCKS is an open door for whoever reaches it: loopback only.
+                    var options = kind == PodPortKind.Socks
+                        ? _home.Lane.Sockets.ListenOn(new IPEndPoint(IPAddress.Loopback, port))
+                        : _home.Lane.Sockets.Listen(port, keepAlive: kind != PodPortKind.Hbone);
                     _listeners.Add(LoopListener.Listen(_home.Loop, options, socket => OnAccepted(kind, socket)));
                 }
                 _dns = dns?.Invoke(_home.Lane);
@@ -124,7 +128,7 @@ internal sealed class PodProxy : IPodProxy
 
     private void OnAccepted(PodPortKind kind, LoopSocket socket)
     {
-        var lane = kind == PodPortKind.Outbound ? LoopPlacement.ForCaptured(_lanes, _home) : LoopPlacement.ForArriving(_lanes, _home);
+        var lane = kind is PodPortKind.Outbound or PodPortKind.Socks ? LoopPlacement.ForCaptured(_lanes, _home) : LoopPlacement.ForArriving(_lanes, _home);
         if (ReferenceEquals(lane, _home))
             Serve(lane, kind, socket);
         else
@@ -143,10 +147,23 @@ internal sealed class PodProxy : IPodProxy
                 socket.SetNoDelay(true);
                 lane.Loop.Spawn(new PassthroughConnection(socket, lane.Lane, lane.Authorizer).RunAsync);
                 break;
+            case PodPortKind.Socks:
+                socket.SetNoDelay(true);
+                lane.Loop.Spawn(() => ServeSocksAsync(lane, socket));
+                break;
             default:
                 lane.Server.Accept(socket);
                 break;
         }
+    }
+
+    private static async Task ServeSocksAsync(ServedLane lane, LoopSocket socket)
+    {
+        var names = new NameResolver(lane.Lane);
+        if (await new SocksHandshake(socket, names.ResolveAsync).RunAsync() is { } target)
+            await new OutboundConnection(socket, lane.Lane, target).RunAsync();
+        else
+            socket.Dispose();
     }
 
     /// <summary>Policies or the pod itself changed: every open connection is asked again, on its own loop.</summary>

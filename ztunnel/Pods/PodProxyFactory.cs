@@ -30,7 +30,7 @@ internal sealed class PodProxyFactory(
     public async Task<IPodProxy> StartAsync(string uid, PodInfo info, PodNetwork network)
     {
         var proxy = Make(info, network.Namespace, canBeTransparent && settings.PreserveSource != false);
-        await proxy.ListenAsync(settings.ProxyEnabled ? PodPorts.Everything : PodPorts.None, settings.Dns.Enabled ? Dns : null);
+        await proxy.ListenAsync(!settings.ProxyEnabled ? PodPorts.None : settings.Socks5 ? PodPorts.WithSocks : PodPorts.Everything, settings.Dns.Enabled ? Dns : null);
         if (settings.Pods.CaptureRules == CaptureRules.Off || network.Namespace is not { } ns)
             return proxy;
         try

@@ -83,6 +83,33 @@ public sealed class DnsLookupTests
         Assert.Equal(["x.example A 10.0.0.2"], Texts(Find(new MeshWorld().With(plain, canonical), "x.example")));
     }
 
+    [Fact]
+    public void PodOfAHeadlessService_HasANameOfItsOwn()
+    {
+        var world = new MeshWorld()
+            .With(MeshWorld.Workload("web-0", "10.1.0.1") with { Services = [MeshWorld.In("ns1/web.ns1.svc.cluster.local")] },
+                MeshWorld.Workload("web-1", "10.1.0.2") with { Services = [MeshWorld.In("ns1/web.ns1.svc.cluster.local")] })
+            .With(MeshWorld.Service("web", "", (80, 80)));
+        Assert.Equal(["web-1.web.ns1.svc.cluster.local A 10.1.0.2"], Texts(Find(world, "web-1.web.ns1.svc.cluster.local")));
+        Assert.Empty(Find(world, "web-1.web.ns1.svc.cluster.local", DnsType.Aaaa)!.Records);
+        Assert.Null(Find(world, "web-7.web.ns1.svc.cluster.local"));
+    }
+
+    [Theory]
+    [InlineData("1.0.0.10.in-addr.arpa", "svc.ns1.svc.cluster.local")]
+    [InlineData("5.0.1.10.in-addr.arpa", "web-0.web.ns1.svc.cluster.local")]
+    [InlineData("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa", "six.ns1.svc.cluster.local")]
+    [InlineData("9.9.9.9.in-addr.arpa", null)]
+    [InlineData("0.10.in-addr.arpa", null)]
+    [InlineData("x.0.0.10.in-addr.arpa", null)]
+    public void Address_OfTheMesh_HasAName(string name, string? expected)
+    {
+        var world = World()
+            .With(MeshWorld.Workload("web-0", "10.1.0.5") with { Services = [MeshWorld.In("ns1/web.ns1.svc.cluster.local")] })
+            .With(MeshWorld.Service("web", "", (80, 80)), MeshWorld.Service("six", "fd00::1", (80, 80)));
+        Assert.Equal(expected, Find(world, name, DnsType.Ptr)?.Records[0].Target);
+    }
+
     [Theory]
     [InlineData("a", "a.ns.svc.d")]
     [InlineData("a.b", "a.b.svc.d|a.b.ns.svc.d")]

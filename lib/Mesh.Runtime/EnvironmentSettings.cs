@@ -74,7 +74,10 @@ public sealed class EnvironmentSettings
     /// <summary>"198.18.0.2:15012" or "[::]:15021".</summary>
     public IPEndPoint EndPoint(string name, IPEndPoint defaultValue) =>
         Read(name, defaultValue, "an address with port such as 127.0.0.1:15000 or [::]:15020", static (string text, out IPEndPoint value) =>
-            IPEndPoint.TryParse(text, out value!) && text.Contains(':', StringComparison.Ordinal) && !IPAddress.TryParse(text, out _));
+            IPEndPoint.TryParse(text, out value!) && HasPort(text));
+
+    // IPEndPoint also takes a bare address as one with port 0, IPv6 without brackets included.
+    private static bool HasPort(string text) => text.StartsWith('[') ? text.Contains("]:", StringComparison.Ordinal) : text.Count(c => c == ':') == 1;
 
     /// <summary>A value out of a closed set, spelled exactly.</summary>
     public T Choice<T>(string name, T defaultValue, params ReadOnlySpan<(string Text, T Value)> choices)

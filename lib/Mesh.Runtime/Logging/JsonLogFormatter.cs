@@ -13,8 +13,12 @@ internal sealed class JsonLogFormatter : LogFormatter
         Time(output, line.Ticks);
         output.Utf8("\",\"scope\":"u8);
         Quoted(output, line.Target);
-        output.Utf8(",\"message\":"u8);
-        Quoted(output, line.Message);
+        if (line.Message.Length > 0)
+        {
+            output.Utf8(",\"message\":"u8);
+            Quoted(output, line.Message);
+        }
+
         foreach (ref readonly var field in line.Fields)
         {
             output.Byte((byte)',');

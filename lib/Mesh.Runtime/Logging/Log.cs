@@ -24,8 +24,8 @@ public sealed class Log
 
     public bool IsEnabled(LogSeverity severity) => (int)severity >= (_root ?? this)._minimum;
 
-    /// <summary>A line to add fields to. Ask <see cref="IsEnabled"/> first.</summary>
-    public LogEvent Event(LogSeverity severity, string message)
+    /// <summary>A line to add fields to; the message may be empty. Ask <see cref="IsEnabled"/> first.</summary>
+    public LogEvent Event(LogSeverity severity, string message = "")
     {
         var line = _sink.Rent();
         line.Begin(severity, Target, _span, message, _sink.Now);

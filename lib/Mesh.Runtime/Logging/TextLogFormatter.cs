@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Mesh.Runtime.Logging;
 
-/// <summary><c>time TAB level TAB target[:span{key=value}] TAB message TAB key=value ...</c>; the tab before the fields is always there.</summary>
+/// <summary><c>time TAB level TAB target[:span{key=value}] TAB message TAB key=value ...</c>; the tab before the fields is always there, a message may be missing with its tab.</summary>
 internal sealed class TextLogFormatter : LogFormatter
 {
     // Text names the module inside the program; JSON carries the whole target.
@@ -18,8 +18,12 @@ internal sealed class TextLogFormatter : LogFormatter
         output.Text(line.Target.StartsWith(ProgramPrefix, StringComparison.Ordinal) ? line.Target.AsSpan(ProgramPrefix.Length) : line.Target);
         Span(output, line.Span);
         output.Byte((byte)'\t');
-        output.Text(line.Message);
-        output.Byte((byte)'\t');
+        if (line.Message.Length > 0)
+        {
+            output.Text(line.Message);
+            output.Byte((byte)'\t');
+        }
+
         var first = true;
         foreach (ref readonly var field in line.Fields)
         {

@@ -44,7 +44,7 @@ internal static class WaypointHost
 
         using var sink = LogSink.ToStandardOutput(settings.LogJson ? LogFormat.Json : LogFormat.Text, filter, time);
         var log = sink.For("waypoint");
-        foreach (var (name, value) in environment.Effective)
+        foreach (var (name, value) in log.IsEnabled(LogSeverity.Debug) ? environment.Effective : new Dictionary<string, string>())
             log.Event(LogSeverity.Debug, "setting").Text("name", name).Text("value", value).Write();
         var registry = new MetricRegistry();
         ProcessMetrics.Register(registry);

@@ -32,5 +32,5 @@ catch (SettingsException invalid)
     return ExitCodes.Usage;
 }
 
-await using var host = new ZtunnelHost(settings, TimeProvider.System);
+await using var host = new ZtunnelHost(settings, environment, TimeProvider.System);
 return await host.RunAsync();

@@ -9,6 +9,7 @@ using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
 using Mesh.Ztunnel.Admin;
 using Mesh.Ztunnel.Capture;
+using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Pods;
@@ -25,6 +26,7 @@ namespace Mesh.Ztunnel;
 internal sealed class ZtunnelHost : IAsyncDisposable
 {
     private readonly ZtunnelSettings _settings;
+    private readonly EnvironmentSettings _environment;
     private readonly TimeProvider _time;
     private readonly LogSink _sink;
     private readonly Log _log;
@@ -37,13 +39,15 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private readonly TaskCompletionSource<string> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
     private readonly List<EventLoop> _loops = [];
+    private readonly ByteBudget _budget;
     private readonly CrlFile? _crl;
     private AdminServer? _admin;
     private PodManager? _pods;
     private ZdsSource? _source;
 
-    public ZtunnelHost(ZtunnelSettings settings, TimeProvider time)
+    public ZtunnelHost(ZtunnelSettings settings, EnvironmentSettings environment, TimeProvider time)
     {
+        _environment = environment;
         _settings = settings;
         _time = time;
         if (!LogFilter.TryParse(settings.Admin.LogFilter, out var filter, out var wrong))
@@ -55,6 +59,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         _metrics = new ZtunnelMetrics(_registry, settings.Self.IstioVersion);
         _readiness = new Readiness(time, _sink.For("readiness"));
         _control = new ControlPlane(settings, _mesh, new XdsTelemetry(_metrics, _sink), _sink, time);
+        _budget = new ByteBudget(settings.Tunnel.WaitingBytesLimit);
         _crl = settings.Authority.CrlPath is { } crl ? new CrlFile(crl, _sink, time) : null;
         _decisions = settings.Admin.DecisionRing > 0 ? new DecisionRing(settings.Admin.DecisionRing, time) : null;
     }
@@ -91,6 +96,9 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     {
         // (1)
         _log.Info($"version: {VersionDump.Text}");
+        _log.Info($"running with: {string.Join(' ', _environment.Effective.Select(s => $"{s.Key}={s.Value}"))}");
+        foreach (var unknown in SettingsReader.Unknown(_environment))
+            _log.Warn($"the environment sets {unknown}, which is no setting of this program");
         var (before, now) = ProcessRights.RaiseDescriptorLimit();
         _log.Info($"set file descriptor limits from {before} to {now}");
         var isTransparent = CheckRights();
@@ -200,13 +208,14 @@ internal sealed class ZtunnelHost : IAsyncDisposable
             _loops.Add(loop);
             services.Add(new LoopServices(loop, new ConnectionTelemetry(loop, _metrics, accessLog, _decisions)));
         }
+        NodeMetrics.Register(_registry, _loops, _budget);
         var certificates = _control.Certificates is { } cache
             ? (ITunnelCertificates)new PodCertificates(cache, _settings.Authority.IdentityDeadline, _time)
             : new NoCertificates();
         var tls = new MeshTls(new MeshTlsSettings { Tls12 = _settings.Authority.AllowTls12, Time = _time, Revocation = _crl?.List });
         var authorizer = new InboundAuthorizer(_sink, _settings.PolicyInfoLogging, _settings.UnknownPolicy);
         var capture = new CaptureInstaller(_settings.Pods.CaptureRules, _settings.Dns.Enabled, _settings.Ipv6);
-        return new PodProxyFactory(_settings, services, _mesh, tls, certificates, TunnelOptions(), authorizer, capture, _sink, isTransparent);
+        return new PodProxyFactory(_settings, services, _mesh, tls, certificates, TunnelOptions(), authorizer, capture, _sink, _budget, isTransparent);
     }
 
     private EventLoopOptions LoopOptions() => new() { Time = _time, UnhandledException = (fault, where) => _log.Error($"unhandled in {where}: {fault}") };

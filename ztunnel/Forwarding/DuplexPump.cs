@@ -28,6 +28,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private readonly LoopSocket _socket;
     private readonly Tunnel _tunnel;
     private readonly ITransferMeter _meter;
+    private readonly ByteBudget.PodBudget? _budget;
     private readonly bool _socketIsClient;
     private readonly PumpBacklog _backlog;
     private readonly HalfCloseWatch _halfClose;
@@ -49,9 +50,11 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         Ended,
     }
 
+    /// <param name="budget">What may wait here for a slow application; null: no bound but the stream window.</param>
     /// <param name="socketIsClient">The socket is the side that opened the connection (outbound); otherwise the tunnel is (inbound).</param>
-    public DuplexPump(LoopSocket socket, Tunnel tunnel, bool socketIsClient, ITransferMeter meter, TimeSpan halfCloseDeadline)
+    public DuplexPump(LoopSocket socket, Tunnel tunnel, bool socketIsClient, ITransferMeter meter, TimeSpan halfCloseDeadline, ByteBudget.PodBudget? budget = null)
     {
+        _budget = budget;
         _socket = socket;
         _tunnel = tunnel;
         _socketIsClient = socketIsClient;
@@ -119,7 +122,11 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
             if (sent > 0)
                 Passed(sent);
         }
-        if (sent < data.Length)
+        if (sent == data.Length)
+            return;
+        if (_budget?.TryTake(data.Length - sent) == false)
+            Cut(Ending.OverBudget);
+        else
             _backlog.Append(data[sent..]);
     }
 
@@ -213,6 +220,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
             if (sent > 0)
             {
                 _backlog.Advance(sent);
+                _budget?.Give(sent);
                 Passed(sent);
             }
             if (status == IoStatus.WouldBlock)
@@ -247,7 +255,9 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private void BreakSocket()
     {
         _socketBroken = true;
-        _tunnel.Consume(_backlog.Clear());
+        var lost = _backlog.Clear();
+        _budget?.Give(lost);
+        _tunnel.Consume(lost);
         if (_toTunnel == Direction.Open)
         {
             _tunnel.EndWrite();
@@ -283,7 +293,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         _completed = true;
         _socket.Handler = null;
         _halfClose.Stop();
-        _backlog.Clear();
+        _budget?.Give(_backlog.Clear());
         _completion.SetResult(result);
     }
 }

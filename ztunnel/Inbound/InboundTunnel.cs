@@ -164,7 +164,7 @@ internal sealed class InboundTunnel : ITrackedConnection
             _report.Complete(new Failure(Ending.UpstreamRefused, $"the application closed the connection before the PROXY header: {socket.LastErrorText}"));
             return;
         }
-        _pump = new DuplexPump(socket, tunnel, socketIsClient: false, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
+        _pump = new DuplexPump(socket, tunnel, socketIsClient: false, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
         _report.Complete(await _pump.RunAsync());
     }
 

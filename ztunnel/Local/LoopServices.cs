@@ -16,6 +16,6 @@ internal sealed class LoopServices(EventLoop loop, ConnectionTelemetry telemetry
     /// <summary>Dice for waypoints and endpoints; not for secrets.</summary>
     public Random Random { get; } = new();
 
-    /// <summary>Captured connections that are open here: where the next one goes depends on it.</summary>
-    public int Captured { get; set; }
+    /// <summary>What each workload has to do for us from this loop.</summary>
+    public WorkloadLoad Load { get; } = new();
 }

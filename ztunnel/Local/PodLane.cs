@@ -7,7 +7,7 @@ using Mesh.Ztunnel.Telemetry;
 namespace Mesh.Ztunnel.Local;
 
 /// <summary>One pod on one loop: what its connections there need. Loop only, except what is immutable.</summary>
-internal sealed class PodLane(LoopServices services, LocalWorkload workload, PodSockets sockets, ZtunnelSettings settings, ITunnelCertificates certificates, HboneDialer dialer, HbonePool pool)
+internal sealed class PodLane(LoopServices services, LocalWorkload workload, PodSockets sockets, ZtunnelSettings settings, ITunnelCertificates certificates, HboneDialer dialer, HbonePool pool, ByteBudget.PodBudget budget)
 {
     public LoopServices Services { get; } = services;
 
@@ -24,6 +24,9 @@ internal sealed class PodLane(LoopServices services, LocalWorkload workload, Pod
 
     /// <summary>Tunnels of this pod from this loop.</summary>
     public HbonePool Pool { get; } = pool;
+
+    /// <summary>Bytes that may wait for slow readers, shared by the pod's lanes.</summary>
+    public ByteBudget.PodBudget Budget { get; } = budget;
 
     public ConnectionTracker Outbound { get; } = new();
 

@@ -24,6 +24,7 @@ internal sealed class OutboundConnection : ITrackedConnection
     private readonly ConnectionReport _report;
     private readonly TraceParent _trace = TraceParent.New();
     private Action<Ending>? _cutTransfer;
+    private string? _destination;
     private bool _isCut;
 
     /// <param name="target">Set: the client said itself where it wants to go (SOCKS5); otherwise the kernel knows.</param>
@@ -44,7 +45,6 @@ internal sealed class OutboundConnection : ITrackedConnection
     {
         var entry = _lane.Outbound.Add(this);
         _lane.Telemetry.Metrics.SourceSockets.Value.Increment();
-        _lane.Services.Captured++;
         try
         {
             await StoryAsync();
@@ -57,7 +57,7 @@ internal sealed class OutboundConnection : ITrackedConnection
         finally
         {
             _downstream.Dispose();
-            _lane.Services.Captured--;
+            _lane.Services.Load.Add(_destination, -1);
             _lane.Telemetry.Metrics.SourceSockets.Value.Decrement();
             _lane.Outbound.Remove(entry);
         }
@@ -101,7 +101,7 @@ internal sealed class OutboundConnection : ITrackedConnection
 
         // (4) One snapshot for the whole decision: a concurrent update must not mix two worlds.
         var route = OutboundRouter.Choose(
-            _lane.Workload.Mesh, _lane.Settings.Network, source, _report.Source.Address, new OriginalDestination(original), _lane.Services.Random);
+            _lane.Workload.Mesh, _lane.Settings.Network, source, _report.Source.Address, new OriginalDestination(original), _lane.Services.Random, _lane.Services.Load);
 
         // (5)
         if (route is OutboundRoute.Refuse refusal)
@@ -134,7 +134,7 @@ internal sealed class OutboundConnection : ITrackedConnection
     {
         if (upstream.Tunnel is { } tunnel)
         {
-            var pump = new DuplexPump(_downstream, tunnel, socketIsClient: true, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
+            var pump = new DuplexPump(_downstream, tunnel, socketIsClient: true, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
             _cutTransfer = pump.Cut;
             return await pump.RunAsync();
         }
@@ -146,6 +146,8 @@ internal sealed class OutboundConnection : ITrackedConnection
     private void Describe(OutboundRoute route, Workload source)
     {
         var context = RouteContext.Of(route, source);
+        _destination = route.Destination?.Uid;
+        _lane.Services.Load.Add(_destination, 1);
         Summary = RouteContext.Summary(route, _report.Source, _report.Destination);
         _report.Open(context);
     }

@@ -19,7 +19,7 @@ internal static class OutboundRouter
 
     /// <param name="network">Own network: the one that the pod's destinations are looked up in.</param>
     /// <param name="downstream">The pod's address as the connection shows it.</param>
-    public static OutboundRoute Choose(MeshSnapshot mesh, string network, Workload source, IPAddress downstream, OriginalDestination target, Random random)
+    public static OutboundRoute Choose(MeshSnapshot mesh, string network, Workload source, IPAddress downstream, OriginalDestination target, Random random, WorkloadLoad? load = null)
     {
         // (1) Is a service meant?
         var service = mesh.FindWorkload(network, target.Address) is null ? mesh.FindService(network, target.Address, source.Namespace) : null;
@@ -35,7 +35,7 @@ internal static class OutboundRouter
         }
 
         // (3) Which workload?
-        if (FindUpstream(mesh, source.Network, target, source, random) is not { } upstream)
+        if (FindUpstream(mesh, source.Network, target, source, random, load) is not { } upstream)
         {
             return service is null || service.LoadBalancer?.Mode == LoadBalancerMode.Passthrough
                 ? new OutboundRoute.Passthrough(target)
@@ -59,22 +59,28 @@ internal static class OutboundRouter
         return Straight(upstream, target);
     }
 
-    internal static Upstream? FindUpstream(MeshSnapshot mesh, string network, OriginalDestination target, Workload source, Random random)
+    internal static Upstream? FindUpstream(MeshSnapshot mesh, string network, OriginalDestination target, Workload source, Random random, WorkloadLoad? load = null)
     {
         if (mesh.FindService(network, target.Address, source.Namespace) is { } service)
         {
             return service.LoadBalancer?.Mode == LoadBalancerMode.Passthrough
                 ? null
-                : Balance(mesh, service, target.Port, source, SelectionPurpose.Traffic, random);
+                : Balance(mesh, service, target.Port, source, SelectionPurpose.Traffic, random, load);
         }
         return mesh.FindWorkload(network, target.Address) is { } workload ? new Upstream(workload, target.Port, null) : null;
     }
 
-    internal static Upstream? Balance(MeshSnapshot mesh, Service service, int port, Workload source, SelectionPurpose purpose, Random random)
+    internal static Upstream? Balance(MeshSnapshot mesh, Service service, int port, Workload source, SelectionPurpose purpose, Random random, WorkloadLoad? load = null)
     {
         if (mesh.FindEndpoints(service.Key) is not { } endpoints
             || EndpointSelection.Select(endpoints, SelectionSource.Of(source), (ushort)port, purpose, random) is not { } chosen)
             return null;
+        // The less loaded of two where capacity says nothing: one slow endpoint does not collect connections. Rank is equal already.
+        if (load is not null && EndpointSelection.Select(endpoints, SelectionSource.Of(source), (ushort)port, purpose, random) is { } other
+            && other.Workload.Capacity == chosen.Workload.Capacity && load.Of(other.Workload.Uid) < load.Of(chosen.Workload.Uid))
+        {
+            chosen = other;
+        }
         return new Upstream(chosen.Workload, chosen.TargetPort, service);
     }
 

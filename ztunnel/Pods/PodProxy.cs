@@ -24,7 +24,9 @@ internal sealed class PodProxy : IPodProxy
     private readonly ServedLane _home;
     private readonly MeshState _mesh;
     private readonly List<LoopListener> _listeners = [];
+    private readonly ByteBudget.PodBudget _share;
     private DnsServer? _dns;
+    private bool _left;
 
     /// <summary>A lane together with its tunnel server.</summary>
     internal sealed record ServedLane(PodLane Lane, HboneServer Server, InboundAuthorizer Authorizer)
@@ -32,12 +34,13 @@ internal sealed class PodProxy : IPodProxy
         public EventLoop Loop => Lane.Services.Loop;
     }
 
-    public PodProxy(LocalWorkload workload, IReadOnlyList<ServedLane> lanes, int home, MeshState mesh)
+    public PodProxy(LocalWorkload workload, IReadOnlyList<ServedLane> lanes, int home, MeshState mesh, ByteBudget.PodBudget share)
     {
         _workload = workload;
         _lanes = lanes;
         _home = lanes[home];
         _mesh = mesh;
+        _share = share;
         mesh.Changed += OnMeshChanged;
     }
 
@@ -186,6 +189,9 @@ internal sealed class PodProxy : IPodProxy
     private async Task CloseListenersAsync()
     {
         _mesh.Changed -= OnMeshChanged;
+        if (!_left)
+            _share.Leave();
+        _left = true;
         await _home.Loop.InvokeAsync(() =>
         {
             // What the kernel has accepted for us already is served: its clients believe they are connected.

@@ -6,6 +6,7 @@ using Mesh.Net;
 using Mesh.Runtime.Logging;
 using Mesh.Ztunnel.Capture;
 using Mesh.Ztunnel.Dns;
+using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Settings;
@@ -23,6 +24,7 @@ internal sealed class PodProxyFactory(
     InboundAuthorizer authorizer,
     CaptureInstaller capture,
     LogSink sink,
+    ByteBudget budget,
     bool canBeTransparent) : IPodProxyFactory
 {
     private int _nextHome;
@@ -65,13 +67,14 @@ internal sealed class PodProxyFactory(
         var home = _nextHome++ % loops.Count;
         var workload = new LocalWorkload(mesh, info, loops[0].Loop.Time);
         var sockets = new PodSockets(network, settings, isTransparent);
+        var share = budget.Join();
         var lanes = loops.Select(services =>
         {
             var dialer = new HboneDialer(services.Loop, tls, certificates, remote => sockets.Connect(remote), hbone);
-            var lane = new PodLane(services, workload, sockets, settings, certificates, dialer, new HbonePool(services.Loop, dialer, hbone));
+            var lane = new PodLane(services, workload, sockets, settings, certificates, dialer, new HbonePool(services.Loop, dialer, hbone), share);
             return new PodProxy.ServedLane(lane, new HboneServer(lane, authorizer, tls, hbone), authorizer);
         }).ToList();
-        return new PodProxy(workload, lanes, home, mesh);
+        return new PodProxy(workload, lanes, home, mesh, share);
     }
 
     /// <summary>A pod whose rules are ours: they go before the proxy does, or its traffic would lead nowhere.</summary>

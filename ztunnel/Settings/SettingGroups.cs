@@ -74,6 +74,9 @@ internal sealed record TunnelSettings
 
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Bytes that may wait for slow readers on this node; 0: no bound but the stream windows.</summary>
+    public long WaitingBytesLimit { get; init; } = 512L * 1024 * 1024;
+
     /// <summary>One side has ended and nothing moved for this long.</summary>
     public TimeSpan HalfCloseDeadline { get; init; } = TimeSpan.FromHours(1);
 }

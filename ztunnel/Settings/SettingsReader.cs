@@ -48,6 +48,18 @@ internal static class SettingsReader
         return settings;
     }
 
+    /// <summary>Names that look like ours and are not: nearly always a typing error.</summary>
+    public static IReadOnlyList<string> Unknown(EnvironmentSettings env) =>
+        [.. OwnPrefixes.SelectMany(prefix => env.Prefixed(prefix).Select(v => prefix + v.Key)).Where(name => !env.Effective.ContainsKey(name) && !OptionalNames.Contains(name))];
+
+    private static readonly string[] OwnPrefixes = ["ZTUNNEL_", "HTTP2_", "POOL_", "KEEPALIVE_", "INPOD_"];
+
+    /// <summary>Read only where another setting leaves them a say.</summary>
+    private static readonly HashSet<string> OptionalNames = new(StringComparer.Ordinal)
+    {
+        "ZTUNNEL_WORKER_THREADS", "ZTUNNEL_CPU_LIMIT", "ZTUNNEL_RESOURCE_CPU_LIMIT", "ZTUNNEL_RESOURCE_CPU_REQUEST",
+    };
+
     private static void Check(EnvironmentSettings env, ZtunnelSettings settings)
     {
         if (!settings.ProxyEnabled && !settings.Dns.Enabled)
@@ -106,6 +118,7 @@ internal static class SettingsReader
         PoolMaxStreams = env.Integer("POOL_MAX_STREAMS_PER_CONNECTION", 100, 1, ushort.MaxValue),
         PoolUnusedRelease = env.Duration("POOL_UNUSED_RELEASE_TIMEOUT", TimeSpan.FromMinutes(5)),
         HandshakeTimeout = env.Duration("ZTUNNEL_HANDSHAKE_TIMEOUT", TimeSpan.FromSeconds(10)),
+        WaitingBytesLimit = env.Integer("ZTUNNEL_WAITING_MEGABYTES", 512) * 1024L * 1024,
         HalfCloseDeadline = env.Duration("ZTUNNEL_HALF_CLOSE_DEADLINE", TimeSpan.FromHours(1)),
     };
 

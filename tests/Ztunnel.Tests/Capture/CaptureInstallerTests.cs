@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using Mesh.Net;
+using Mesh.Testing;
+using Mesh.Ztunnel.Capture;
+using Mesh.Ztunnel.Settings;
+
+namespace Mesh.Ztunnel.Tests.Capture;
+
+/// <summary>The rules in a real network namespace: written, written again, taken out.</summary>
+public sealed class CaptureInstallerTests
+{
+    private static async Task<string> RunAsync(NetworkNamespace ns, string tool, params string[] arguments)
+    {
+        using var process = ns.StartProcess(new ProcessStartInfo(tool, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true });
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return output;
+    }
+
+    private static async Task<NetworkNamespace> PodAsync()
+    {
+        var pod = NetworkNamespace.CreateUnnamed();
+        await RunAsync(pod, "ip", "link", "set", "lo", "up");
+        return pod;
+    }
+
+    private static async Task<string> StateAsync(NetworkNamespace pod, CaptureRules kind) => string.Join('\n',
+        kind == CaptureRules.Nftables ? await RunAsync(pod, "nft", "list", "ruleset") : await RunAsync(pod, "iptables-save") + await RunAsync(pod, "ip6tables-save"),
+        await RunAsync(pod, "ip", "rule", "show", "pref", "32764"),
+        await RunAsync(pod, "ip", "route", "show", "table", "100"),
+        await RunAsync(pod, "ip", "-6", "rule", "show", "pref", "32764"));
+
+    /// <summary>Counters and time stamps differ between two looks at the same rules.</summary>
+    private static string Stable(string state) => string.Join('\n', state.Split('\n').Where(l => !l.StartsWith('#') && !l.StartsWith(':')));
+
+    [RootFact]
+    public async Task Nftables_WrittenTwice_IsTheSameAsOnce_AndGoesAwayWhole()
+    {
+        using var pod = await PodAsync();
+        var installer = new CaptureInstaller(CaptureRules.Nftables, dns: true, ipv6: true);
+        await installer.InstallAsync(pod);
+        var once = Stable(await StateAsync(pod, CaptureRules.Nftables));
+        foreach (var expected in (string[])["redirect to :15001", "redirect to :15006", "redirect to :15053", "0x00000539", "fwmark 0x111/0xfff", "local default dev lo"])
+            Assert.Contains(expected, once, StringComparison.Ordinal);
+        await installer.InstallAsync(pod);
+        Assert.Equal(once, Stable(await StateAsync(pod, CaptureRules.Nftables)));
+        await installer.RemoveAsync(pod);
+        Assert.Equal(string.Empty, Stable(await StateAsync(pod, CaptureRules.Nftables)).Trim());
+    }
+
+    [RootFact]
+    public async Task Iptables_WrittenTwice_IsTheSameAsOnce_AndLeavesNoRule()
+    {
+        using var pod = await PodAsync();
+        var installer = new CaptureInstaller(CaptureRules.Iptables, dns: true, ipv6: true);
+        await installer.InstallAsync(pod);
+        var once = Stable(await StateAsync(pod, CaptureRules.Iptables));
+        foreach (var expected in (string[])["--to-ports 15001", "--to-ports 15006", "--to-ports 15053", "-A PREROUTING -j ISTIO_PRERT", "-s 169.254.7.127/32"])
+            Assert.Contains(expected, once, StringComparison.Ordinal);
+        await installer.InstallAsync(pod);
+        Assert.Equal(once, Stable(await StateAsync(pod, CaptureRules.Iptables)));
+        await installer.RemoveAsync(pod);
+        Assert.DoesNotContain("ISTIO", await StateAsync(pod, CaptureRules.Iptables), StringComparison.Ordinal);
+    }
+
+    [RootFact]
+    public async Task RulesThatSomebodyDamaged_AreRepaired()
+    {
+        using var pod = await PodAsync();
+        var installer = new CaptureInstaller(CaptureRules.Nftables, dns: false, ipv6: false);
+        await installer.InstallAsync(pod);
+        var good = Stable(await StateAsync(pod, CaptureRules.Nftables));
+        await RunAsync(pod, "nft", "flush", "chain", "inet", "istio-ambient-nat", "istio-output");
+        await RunAsync(pod, "ip", "rule", "del", "pref", "32764");
+        Assert.NotEqual(good, Stable(await StateAsync(pod, CaptureRules.Nftables)));
+        await installer.InstallAsync(pod);
+        Assert.Equal(good, Stable(await StateAsync(pod, CaptureRules.Nftables)));
+    }
+
+    [RootFact]
+    public async Task Off_TouchesNothing()
+    {
+        using var pod = await PodAsync();
+        await new CaptureInstaller(CaptureRules.Off, dns: true, ipv6: true).InstallAsync(pod);
+        Assert.Equal(string.Empty, Stable(await StateAsync(pod, CaptureRules.Nftables)).Trim());
+    }
+}

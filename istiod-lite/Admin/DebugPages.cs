@@ -21,11 +21,16 @@ internal static class DebugPages
     {
         routes.MapMetrics(metrics.Registry).MapReadiness(readiness);
         routes.Map("/ready", http => AdminReply.TextAsync(http, readiness.Text, readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable));
+        routes.Map("/debug/refresh", async http =>
+        {
+            await mesh.RefreshAsync();
+            await AdminReply.TextAsync(http, "the configuration is looked at\n");
+        });
         routes.Map("/debug/problems", http => JsonAsync(http, TranslationJson.Problems(mesh.Current.Problems)));
         routes.Map("/debug/config_dump", http => JsonAsync(http, Dump(mesh)));
         routes.Map("/debug/registry", http => JsonAsync(http, Registry(mesh)));
         routes.Map("/debug/syncz", http => JsonAsync(http, Sync(discovery)));
-        routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/registry\n/debug/syncz\n/debug/config_dump\n"));
+        routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/refresh\n/debug/registry\n/debug/syncz\n/debug/config_dump\n"));
     }
 
     private static Task JsonAsync(HttpContext http, JsonNode json) => AdminReply.JsonAsync(http, Encoding.UTF8.GetBytes(json.ToJsonString(_json)));
@@ -66,6 +71,7 @@ internal static class DebugPages
         ["peer"] = s.Peer.Name,
         ["node"] = s.Node?.Id,
         ["connected"] = s.Connected.ToString("O", System.Globalization.CultureInfo.InvariantCulture),
+        ["pending"] = s.HasPending,
         ["types"] = new JsonArray([.. s.Types.Select(Type)]),
     })]);
 

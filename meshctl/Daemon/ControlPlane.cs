@@ -1,4 +1,5 @@
 using System.Net.Http.Json;
+using System.Text.Json;
 
 using Mesh.Meshctl.Control;
 using Mesh.Meshctl.Local;
@@ -15,6 +16,7 @@ internal sealed class ControlPlane(Executables programs, string certificateTtl, 
     private const int DiscoveryPort = 15012;
     private const int AdminPort = 15014;
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan SettleDeadline = TimeSpan.FromSeconds(5);
 
     private readonly HttpClient _http = new() { BaseAddress = new Uri($"http://{AddressPlan.ControlPlane}:{AdminPort}"), Timeout = TimeSpan.FromSeconds(5) };
 
@@ -71,11 +73,36 @@ internal sealed class ControlPlane(Executables programs, string certificateTtl, 
         }
     }
 
-    /// <summary>What it says about documents once it has read everything that is in the folder now.</summary>
-    public async Task<List<DocumentProblem>> SettledProblemsAsync(CancellationToken cancel)
+    /// <summary>What it would say about a folder; nothing of it comes into force.</summary>
+    public async Task<List<DocumentProblem>> ValidateAsync(string directory, CancellationToken cancel)
     {
-        await Task.Delay(TimeSpan.FromMilliseconds(500), time, cancel);
-        return await ProblemsAsync(cancel);
+        var opinion = await Tool.RunAsync([programs.IstiodLite, "translate", directory], cancel: cancel);
+        if (opinion.ExitCode is not (ExitCodes.Ok or ExitCodes.Data))
+            throw new MeshctlException(ExitCodes.Unavailable, $"istiod-lite could not look at the documents: {opinion.Reason}.");
+        using var json = JsonDocument.Parse(opinion.Output);
+        return json.RootElement.GetProperty("problems").Deserialize(ControlJson.Default.ListDocumentProblem) ?? [];
+    }
+
+    /// <summary>Completes when what is in the folder now has been read and every connected proxy has accepted it. A proxy that hangs delays it, but not for ever.</summary>
+    public async Task SettleAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await _http.GetStringAsync(new Uri("/debug/refresh", UriKind.Relative), cancel);
+            var started = time.GetTimestamp();
+            while (!AllAccepted(await _http.GetStringAsync(new Uri("/debug/syncz", UriKind.Relative), cancel)) && time.GetElapsedTime(started) < SettleDeadline)
+                await Task.Delay(TimeSpan.FromMilliseconds(10), time, cancel);
+        }
+        catch (HttpRequestException)
+        {
+            // It is being restarted; it reads the folder when it is back.
+        }
+    }
+
+    internal static bool AllAccepted(string syncz)
+    {
+        using var streams = JsonDocument.Parse(syncz);
+        return streams.RootElement.EnumerateArray().All(s => !s.GetProperty("pending").GetBoolean() && s.GetProperty("types").EnumerateArray().All(t => t.GetProperty("synced").GetBoolean()));
     }
 
     private async Task<List<DocumentProblem>> ProblemsAsync(CancellationToken cancel) =>

@@ -68,34 +68,56 @@ internal sealed class DaemonHandler(
         return new DoneReply($"pod {pod.Key} deleted");
     }
 
-    /// <summary>All or nothing per call: what the control plane refuses is taken back, and the last good version of each document stays.</summary>
+    /// <summary>All or nothing per call: what the control plane refuses never comes into force, the last good version of each document stays.</summary>
     private async Task<ControlReply> ApplyAsync(List<SourceFile> files)
     {
         var (documents, problems) = DocumentReader.Read(files);
         if (problems.Exists(p => p.IsError))
             return new ApplyReply(Accepted: false, [], problems);
 
-        var undo = await WithConfigAsync(() => config.Apply(documents));
-        if (controlPlane is not null)
-        {
-            var found = await controlPlane.SettledProblemsAsync(stop.Token);
-            var names = documents.Select(d => d.FileName).ToHashSet(StringComparer.OrdinalIgnoreCase);
-            problems.AddRange(await WithConfigAsync(() => found.Where(p => names.Contains(Path.GetFileName(p.File))).Select(config.ToPerson).ToList()));
-            if (problems.Exists(p => p.IsError))
-            {
-                await WithConfigAsync(() =>
-                {
-                    foreach (var step in undo)
-                        step();
-                    return true;
-                });
-                return new ApplyReply(Accepted: false, [], problems);
-            }
-        }
+        var prepared = await WithConfigAsync(() => config.Prepare(documents));
+        problems.AddRange(await JudgeAsync(prepared));
+        if (problems.Exists(p => p.IsError))
+            return new ApplyReply(Accepted: false, [], problems);
 
+        await WithConfigAsync(() =>
+        {
+            config.Commit(prepared);
+            return true;
+        });
+        await ComeIntoForceAsync();
+        return new ApplyReply(Accepted: true, [.. documents.Select(d => d.Key)], problems);
+    }
+
+    private async Task<List<DocumentProblem>> JudgeAsync(IReadOnlyList<StoredDocument> prepared)
+    {
+        if (controlPlane is null)
+            return [];
+        var stage = Directory.CreateTempSubdirectory("apply-").FullName;
+        try
+        {
+            await WithConfigAsync(() =>
+            {
+                config.Stage(prepared, stage);
+                return true;
+            });
+            var byFile = prepared.ToDictionary(d => d.Document.FileName, StringComparer.OrdinalIgnoreCase);
+            return [.. (await controlPlane.ValidateAsync(stage, stop.Token))
+                .Where(p => byFile.ContainsKey(Path.GetFileName(p.File)))
+                .Select(p => byFile[Path.GetFileName(p.File)].ToPerson(p))];
+        }
+        finally
+        {
+            Directory.Delete(stage, recursive: true);
+        }
+    }
+
+    private async Task ComeIntoForceAsync()
+    {
         await pods.RewriteNamesAsync();
         await waypoints.ReconcileAsync(await WithConfigAsync(() => config.Documents.ToList()), stop.Token);
-        return new ApplyReply(Accepted: true, [.. documents.Select(d => d.Key)], problems);
+        if (controlPlane is not null)
+            await controlPlane.SettleAsync(stop.Token);
     }
 
     private async Task<ControlReply> DeleteDocumentsAsync(DeleteDocumentsRequest request)
@@ -111,10 +133,7 @@ internal sealed class DaemonHandler(
         });
         if (removed.Count == 0)
             throw new MeshctlException(ExitCodes.Usage, "none of these documents is applied: 'meshctl status' lists them.");
-        if (controlPlane is not null)
-            await controlPlane.SettledProblemsAsync(stop.Token);
-        await pods.RewriteNamesAsync();
-        await waypoints.ReconcileAsync(await WithConfigAsync(() => config.Documents.ToList()), stop.Token);
+        await ComeIntoForceAsync();
         return new ApplyReply(Accepted: true, removed, problems);
     }
 

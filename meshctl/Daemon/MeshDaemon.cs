@@ -71,7 +71,8 @@ internal static class MeshDaemon
                 agents[node] = components.Own(await NodeAgent.StartAsync(node, controlPlane, components, time, log, stop.Token));
         }
 
-        var pods = new PodRegistry(MeshPaths.Pods, state.Logs, agents, options.Nodes, config, configGate, time, log);
+        var settled = () => controlPlane?.SettleAsync(stop.Token) ?? Task.CompletedTask;
+        var pods = new PodRegistry(MeshPaths.Pods, state.Logs, agents, options.Nodes, config, configGate, settled, time, log);
         await using var waypoints = new WaypointRunner(pods, controlPlane, components, time);
         var handler = new DaemonHandler(state, options, pods, config, configGate, controlPlane, waypoints, components, stop);
 

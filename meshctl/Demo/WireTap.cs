@@ -24,6 +24,8 @@ internal sealed class WireTap
         _recording = recording;
     }
 
+    public string Node => AddressPlan.NodeName(_node);
+
     public static async Task<WireTap> StartAsync(DemoMesh mesh, int node, CancellationToken cancel)
     {
         var file = Path.Combine(mesh.Folder, $"wire-{AddressPlan.NodeName(node)}.pcap");

@@ -6,7 +6,7 @@ namespace Mesh.Meshctl.Documents;
 /// <remarks>Not thread-safe; the daemon calls it under one gate.</remarks>
 internal sealed class ConfigFolder(string path)
 {
-    private readonly Dictionary<string, Stored> _stored = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, StoredDocument> _stored = new(StringComparer.OrdinalIgnoreCase);
     private readonly ServiceAddresses _services = new();
 
     public IEnumerable<MeshDocument> Documents => _stored.Values.Select(s => s.Document);
@@ -17,19 +17,29 @@ internal sealed class ConfigFolder(string path)
 
     public void RemovePod(string ns, string name) => File.Delete(Path.Combine(path, PodFile(ns, name)));
 
-    /// <summary>Writes the documents and returns what undoes exactly this.</summary>
-    public IReadOnlyList<Action> Apply(IEnumerable<MeshDocument> documents)
+    /// <summary>What the documents will be in the folder: each a file of its own, completed as an API server would.</summary>
+    public IReadOnlyList<StoredDocument> Prepare(IEnumerable<MeshDocument> documents) => [.. documents.Select(d =>
     {
-        List<Action> undo = [];
-        foreach (var document in documents)
-        {
-            var before = _stored.GetValueOrDefault(document.FileName);
-            undo.Add(before is null ? () => Remove(document) : () => Store(before));
-            var (text, inserted) = _services.Complete(document);
-            Store(new Stored(document, text, inserted));
-        }
+        var (text, inserted) = _services.Complete(d);
+        return new StoredDocument(d, text, inserted);
+    })];
 
-        return undo;
+    /// <summary>The folder as it would be with these documents, somewhere else: for the control plane's opinion before anything is in force.</summary>
+    public void Stage(IEnumerable<StoredDocument> documents, string directory)
+    {
+        foreach (var file in Directory.EnumerateFiles(path, "*.yaml"))
+            File.Copy(file, Path.Combine(directory, Path.GetFileName(file)));
+        foreach (var stored in documents)
+            File.WriteAllText(Path.Combine(directory, stored.Document.FileName), stored.Text);
+    }
+
+    public void Commit(IEnumerable<StoredDocument> documents)
+    {
+        foreach (var stored in documents)
+        {
+            Write(stored.Document.FileName, stored.Text);
+            _stored[stored.Document.FileName] = stored;
+        }
     }
 
     public bool Remove(MeshDocument document)
@@ -43,22 +53,11 @@ internal sealed class ConfigFolder(string path)
     public MeshDocument? Find(string kind, string ns, string name) =>
         Documents.FirstOrDefault(d => d.Kind.Equals(kind, StringComparison.OrdinalIgnoreCase) && d.Name == name && (d.Namespace == ns || d.Namespace == "cluster"));
 
-    /// <summary>The control plane speaks of files in this folder; the person knows the file that was applied.</summary>
-    public DocumentProblem ToPerson(DocumentProblem problem)
-    {
-        if (!_stored.TryGetValue(Path.GetFileName(problem.File), out var stored))
-            return problem;
-        var line = stored.InsertedLine > 0 && problem.Line > stored.InsertedLine ? problem.Line - 1 : problem.Line;
-        return problem with { File = stored.Document.File, Line = line };
-    }
+    /// <summary>The control plane speaks of files in the folder; the person knows the file that was applied.</summary>
+    public DocumentProblem ToPerson(DocumentProblem problem) =>
+        _stored.TryGetValue(Path.GetFileName(problem.File), out var stored) ? stored.ToPerson(problem) : problem;
 
     private static string PodFile(string ns, string name) => $"pod.{ns}.{name}.yaml";
-
-    private void Store(Stored stored)
-    {
-        Write(stored.Document.FileName, stored.Text);
-        _stored[stored.Document.FileName] = stored;
-    }
 
     private void Write(string file, string text)
     {
@@ -66,6 +65,15 @@ internal sealed class ConfigFolder(string path)
         File.WriteAllText(temporary, text);
         File.Move(temporary, Path.Combine(path, file), overwrite: true);
     }
+}
 
-    private sealed record Stored(MeshDocument Document, string Text, int InsertedLine);
+/// <summary>A document as it lies in the folder.</summary>
+/// <param name="InsertedLine">Number of the line that was put in; 0: none.</param>
+internal sealed record StoredDocument(MeshDocument Document, string Text, int InsertedLine)
+{
+    public DocumentProblem ToPerson(DocumentProblem problem)
+    {
+        var line = InsertedLine > 0 && problem.Line > InsertedLine ? problem.Line - 1 : problem.Line;
+        return problem with { File = Document.File, Line = line };
+    }
 }

@@ -13,10 +13,11 @@ namespace Mesh.Meshctl.Pods;
 /// <summary>The pods of a mesh: made, captured, started, watched, removed.</summary>
 /// <remarks>
 /// Making one: (1) name and address are reserved, (2) network namespace and link, (3) the Pod document, so that the control plane can issue its identity,
-/// (4) the node agent takes it and acknowledges, (5) the program starts, (6) the Pod document says captured and ready: now peers use it.
+/// (4) the node agent takes it and acknowledges, (5) the program starts, (6) the Pod document says captured and ready, and every proxy has
+/// heard of it: now peers use it.
 /// A failure at any step undoes all of it. Removing one goes backwards, so that peers stop first.
 /// </remarks>
-internal sealed partial class PodRegistry(string directory, string logs, IReadOnlyDictionary<int, INodeAgent> agents, int nodes, ConfigFolder config, SemaphoreSlim configGate, TimeProvider time, Action<string> log)
+internal sealed partial class PodRegistry(string directory, string logs, IReadOnlyDictionary<int, INodeAgent> agents, int nodes, ConfigFolder config, SemaphoreSlim configGate, Func<Task> settled, TimeProvider time, Action<string> log)
 {
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan AgentDeadline = TimeSpan.FromSeconds(20);
@@ -74,6 +75,7 @@ internal sealed partial class PodRegistry(string directory, string logs, IReadOn
             // (6)
             pod.State = PodState.Running;
             await PublishAsync(pod);
+            await settled();
             log($"pod {pod.Key} is up: {pod.Address} on {AddressPlan.NodeName(pod.Node)}");
             return pod;
         }
@@ -205,6 +207,7 @@ internal sealed partial class PodRegistry(string directory, string logs, IReadOn
             configGate.Release();
         }
 
+        await settled();
         await ProcessEnd.StopAllInAsync(pod.NetworkNamespacePath, Grace, time);
         if (pod.Request.InMesh && agents.TryGetValue(pod.Node, out var agent))
         {

@@ -15,6 +15,9 @@ internal enum DialFailure
     /// <summary>The far proxy answered the CONNECT with another status than 200.</summary>
     TunnelRefused,
 
+    /// <summary>The destination's policy refused this client (401 or 403 to the CONNECT). Another endpoint would say the same, and none is broken.</summary>
+    Denied,
+
     /// <summary>The tunnel broke or was reset before it stood.</summary>
     TunnelLost,
 }

@@ -44,7 +44,7 @@ internal sealed class AccessLog(LogSink sink, TimeProvider time)
 
     private LogEvent Ours(LogEvent line, ConnectionReport report, Ending ending)
     {
-        line.Text("ending", ending.Name()).Text("trace_id", report.TraceId);
+        line.Text("policies", report.Steps is { Count: > 0 } steps ? string.Join("; ", steps) : null).Text("ending", ending.Name()).Text("trace_id", report.TraceId);
         if (report.Times.Deciding(time) is { } deciding)
             line.Milliseconds("time.decide", deciding);
         if (report.Times.Connecting(time) is { } connecting)

@@ -32,6 +32,7 @@ internal sealed class XdsStreamSession
         _tables = tables;
         _options = options;
         _status = status;
+        _status.PendingSource = () => Sessions().Exists(t => t.HasPending);
     }
 
     /// <summary>Until the client has no more requests (OK), goes away, or breaks a rule (<see cref="GrpcException"/>).</summary>

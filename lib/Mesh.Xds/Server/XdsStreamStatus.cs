@@ -34,6 +34,11 @@ public sealed class XdsStreamStatus
         }
     }
 
+    /// <summary>Something changed that the client has not been sent yet; with this false and every type's last push accepted, it has all there is.</summary>
+    public bool HasPending => PendingSource?.Invoke() ?? false;
+
+    internal Func<bool>? PendingSource { get; set; }
+
     internal void Requested(string typeUrl, bool wildcard, int names) => Update(typeUrl, t => t with { Wildcard = wildcard, SubscribedNames = names });
 
     internal void Sent(XdsPush push) => Update(push.TypeUrl, t => t with { LastPush = push, Pushes = t.Pushes + 1 });

@@ -42,6 +42,16 @@ internal sealed class XdsTypeSession
         }
     }
 
+    /// <summary>Something changed that the client has not been sent yet.</summary>
+    public bool HasPending
+    {
+        get
+        {
+            lock (_gate)
+                return _mustReply || _pending.Count > 0;
+        }
+    }
+
     /// <summary>Too many names wait: the stream must end, the reconnect starts from what the client has.</summary>
     public bool IsOverrun { get; private set; }
 

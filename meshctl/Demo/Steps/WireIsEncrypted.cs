@@ -20,7 +20,7 @@ internal sealed class WireIsEncrypted : IDemoStep
             var clear = WireTap.Holds(recording, stage.RequestMarker) || WireTap.Holds(recording, stage.ResponseMarker) || WireTap.Holds(recording, "HTTP/1.1");
             passed &= found.OnlyTls13On(Hbone) && !clear;
             evidence.Add(
-                $"uplink: {found.Packets} packets with data, new connections to port {string.Join(", ", found.Ports)}, {found.Tls13} of {found.Handshakes} handshakes TLS 1.3, "
+                $"uplink of {tap.Node}: {found.Packets} packets with data, new connections to port {string.Join(", ", found.Ports)}, {found.Tls13} of {found.Handshakes} handshakes TLS 1.3, "
                 + (clear ? "THE REQUEST OR RESPONSE IS READABLE" : $"neither {stage.RequestMarker[..16]}... nor {stage.ResponseMarker[..16]}... nor \"HTTP/1.1\" in {recording.Length} bytes"));
             evidence.AddRange(found.Foreign);
         }

@@ -17,4 +17,11 @@ public sealed class ProxyPagesTests
 
     [Fact]
     public void ReadCertificates_WithoutAny_IsEmpty() => Assert.Empty(ProxyPages.ReadCertificates("z", "{}"));
+
+    [Theory]
+    [InlineData("[]", true)]
+    [InlineData("[{\"pending\":false,\"types\":[{\"synced\":true}]}]", true)]
+    [InlineData("[{\"pending\":true,\"types\":[{\"synced\":true}]}]", false)]
+    [InlineData("[{\"pending\":false,\"types\":[{\"synced\":true},{\"synced\":false}]}]", false)]
+    public void AllAccepted_OfASyncPage_NeedsEveryStreamAndType(string page, bool expected) => Assert.Equal(expected, ControlPlane.AllAccepted(page));
 }

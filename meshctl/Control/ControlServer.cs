@@ -108,7 +108,7 @@ internal sealed class ControlServer : IAsyncDisposable
         {
             return new ErrorReply(ExitCodes.Data, $"the request is not understood ({e.Message}): meshctl and its daemon are of different versions; run 'meshctl down' and 'meshctl up'.");
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!_stop.IsCancellationRequested)
         {
             _log($"fault while answering: {e}");
             return new ErrorReply(ExitCodes.Failure, $"the daemon failed: {e.Message} (its log has the details).");

@@ -67,7 +67,7 @@ internal sealed class ControlPlane(Executables programs, string certificateTtl, 
         {
             return await ProblemsAsync(cancel);
         }
-        catch (HttpRequestException)
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancel.IsCancellationRequested)
         {
             return [];
         }
@@ -93,7 +93,7 @@ internal sealed class ControlPlane(Executables programs, string certificateTtl, 
             while (!AllAccepted(await _http.GetStringAsync(new Uri("/debug/syncz", UriKind.Relative), cancel)) && time.GetElapsedTime(started) < SettleDeadline)
                 await Task.Delay(TimeSpan.FromMilliseconds(10), time, cancel);
         }
-        catch (HttpRequestException)
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancel.IsCancellationRequested)
         {
             // It is being restarted; it reads the folder when it is back.
         }

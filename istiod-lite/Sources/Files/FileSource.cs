@@ -76,15 +76,17 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
         if (!await WaitAsync(_emptySince.Count > 0 ? _rewriteGrace : _rescan))
             _scanAll = true;
         var noticed = time.GetTimestamp();
-        var waiting = new List<TaskCompletionSource>();
-        while (_waiting.TryDequeue(out var waiter))
-            waiting.Add(waiter);
-        if (waiting.Count == 0)
+        if (_waiting.IsEmpty)
             await Task.Delay(_settle, time, _stop.Token);
         while (_signal.Reader.TryRead(out _))
         {
             // Everything that happened until now is looked at below.
         }
+
+        // After the signals: who comes between the two is served now and leaves a signal that costs one look. The other way round it would wait for the rescan.
+        var waiting = new List<TaskCompletionSource>();
+        while (_waiting.TryDequeue(out var waiter))
+            waiting.Add(waiter);
         try
         {
             if (Look())

@@ -175,11 +175,11 @@ public sealed class GrpcDuplexCall<TRequest, TResponse> : IAsyncDisposable
     {
         try
         {
-            return _method.ResponseParser.ParseFrom(_decoder.Message);
+            return _method.ResponseParser.ParseUntrusted(_decoder.Message);
         }
-        catch (InvalidProtocolBufferException e)
+        catch (MalformedMessageException e)
         {
-            throw new GrpcException(new GrpcStatus(GrpcStatusCode.Internal, $"{_method.FullName}: the response is not a valid message: {e.Message}"), GrpcFailurePhase.Status, e);
+            throw new GrpcException(new GrpcStatus(GrpcStatusCode.Internal, $"{_method.FullName}: the response is {e.Message}"), GrpcFailurePhase.Status, e);
         }
     }
 

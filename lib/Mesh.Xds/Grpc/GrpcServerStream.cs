@@ -108,11 +108,11 @@ public sealed class GrpcServerStream<TRequest, TResponse> : GrpcServerCall
     {
         try
         {
-            return _method.RequestParser.ParseFrom(_decoder.Message);
+            return _method.RequestParser.ParseUntrusted(_decoder.Message);
         }
-        catch (InvalidProtocolBufferException e)
+        catch (MalformedMessageException e)
         {
-            throw new GrpcException(GrpcStatusCode.Internal, $"the request is not a valid message: {e.Message}");
+            throw new GrpcException(GrpcStatusCode.Internal, $"the request is {e.Message}");
         }
         finally
         {

@@ -50,9 +50,9 @@ public static class WdsResources
             {
                 if (resource.Resource_ is not { } packed)
                     throw new WdsRejectedException("the resource has no content");
-                take(resource.Name, parser.ParseFrom(packed.Value));
+                take(resource.Name, parser.ParseUntrusted(packed.Value.Span));
             }
-            catch (Exception e) when (e is WdsRejectedException or InvalidProtocolBufferException)
+            catch (Exception e) when (e is WdsRejectedException or MalformedMessageException)
             {
                 (rejections ??= []).Add(new XdsRejection(resource.Name, e.Message));
             }

@@ -16,8 +16,9 @@ namespace Mesh.Ztunnel.Forwarding;
 /// feels the back-pressure.</para>
 /// <para>Tunnel to socket: what the kernel takes at once is never copied; the rest waits in <see cref="_backlog"/>, and its credit goes
 /// back to the peer only when it has left, so a slow reader costs at most one stream window.</para>
-/// <para>Ends: each direction by itself. End of file becomes END_STREAM, END_STREAM becomes a FIN. A reset of the application becomes
-/// END_STREAM and a reset of the stream becomes a FIN, as in the Rust ztunnel; <see cref="TransferResult"/> keeps which it was.</para>
+/// <para>Ends: each direction by itself. End of file becomes END_STREAM, END_STREAM becomes a FIN. A reset stays a reset: of the
+/// application as RST_STREAM(CANCEL), of the stream (any code but NO_ERROR) or its connection as a TCP reset, after what had arrived before. The Rust ztunnel makes an
+/// orderly end of both, so that half an answer looks like a whole one.</para>
 /// Owns neither side: the caller disposes the socket and, after a cut, the tunnel is reset here.
 /// </remarks>
 internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, IValueTaskSource<TransferResult>
@@ -38,6 +39,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private Direction _toTunnel = Direction.Open;
     private Direction _toSocket = Direction.Open;
     private bool _socketBroken;
+    private bool _resetSocket;
     private bool _completed;
     private TransferResult _result = TransferResult.Ok;
 
@@ -102,14 +104,6 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     {
         if (_completed)
             return;
-        if (_socketBroken)
-        {
-            // The application is gone and its peer still talks: the sooner it knows, the better.
-            _tunnel.Reset(Http2ErrorCode.CANCEL);
-            _toSocket = Direction.Ended;
-            FinishIfEnded();
-            return;
-        }
         var sent = 0;
         if (_backlog.Length == 0)
         {
@@ -139,13 +133,16 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
 
     void ITunnelHandler.OnReset(Http2ErrorCode? code, bool byPeer)
     {
-        // Both directions of the stream are gone. What arrived before still reaches the application, then a FIN.
+        // Both directions of the stream are gone. What arrived before still reaches the application, then the reset; a FIN where the peer had ended in order.
         if (_toSocket == Direction.Open)
         {
             if (code is null)
                 _result = Lost(_tunnel.Connection.LossEnding);
-            else if (code is not (Http2ErrorCode.NO_ERROR or Http2ErrorCode.CANCEL))
+            else if (code is Http2ErrorCode.CANCEL)
+                _result = new TransferResult(Ending.PeerReset, TransferSide.Tunnel, null);
+            else if (code is not Http2ErrorCode.NO_ERROR)
                 _result = new TransferResult(Ending.PeerReset, TransferSide.Tunnel, $"the stream was reset {(byPeer ? "by the peer" : "here")}: {code}");
+            _resetSocket = code is not Http2ErrorCode.NO_ERROR;
         }
         StreamGone();
     }
@@ -245,27 +242,26 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         if (_completed || _toSocket != Direction.Ending || _backlog.Length > 0)
             return;
         _toSocket = Direction.Ended;
-        if (!_socketBroken)
+        if (_resetSocket)
+            _socket.Abort();
+        else if (!_socketBroken)
             _socket.ShutdownSend();
         _halfClose.Begin();
         FinishIfEnded();
     }
 
-    /// <summary>The application reset its connection: the peer sees an end in order, what it still sends has nobody to go to.</summary>
+    /// <summary>The application reset its connection: so is the stream, and what was on its way to the application has nobody to go to.</summary>
     private void BreakSocket()
     {
         _socketBroken = true;
         var lost = _backlog.Clear();
         _budget?.Give(lost);
         _tunnel.Consume(lost);
-        if (_toTunnel == Direction.Open)
-        {
-            _tunnel.EndWrite();
-            _toTunnel = Direction.Ended;
-        }
-        if (_toSocket == Direction.Ending)
-            _toSocket = Direction.Ended;
-        _halfClose.Begin();
+        if (_result == TransferResult.Ok)
+            _result = new TransferResult(Ending.PeerReset, TransferSide.Socket, null);
+        _toTunnel = Direction.Ended;
+        _toSocket = Direction.Ended;
+        _tunnel.Reset(Http2ErrorCode.CANCEL);
         FinishIfEnded();
     }
 

@@ -53,6 +53,7 @@ public sealed class LogSink : IDisposable
         _thread = new Thread(Run) { IsBackground = true, Name = "log" };
         _thread.Start();
         AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
+        AppDomain.CurrentDomain.UnhandledException += OnCrash;
     }
 
     public static LogSink ToStandardOutput(LogFormat format, LogFilter filter, TimeProvider time) =>
@@ -95,6 +96,7 @@ public sealed class LogSink : IDisposable
     public void Dispose()
     {
         AppDomain.CurrentDomain.ProcessExit -= OnProcessExit;
+        AppDomain.CurrentDomain.UnhandledException -= OnCrash;
         if (_stopping)
             return;
         _stopping = true;
@@ -197,4 +199,11 @@ public sealed class LogSink : IDisposable
     }
 
     private void OnProcessExit(object? sender, EventArgs e) => Dispose();
+
+    // The runtime raises no ProcessExit when it dies of an exception; the lines before it are the ones that explain it.
+    private void OnCrash(object sender, UnhandledExceptionEventArgs e)
+    {
+        For("crash").Event(LogSeverity.Error, "unhandled exception, the process ends").Text("error", e.ExceptionObject.ToString()).Write();
+        Flush();
+    }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using Envoy.Service.Discovery.V3;
+using Mesh.Xds.Grpc;
 
 namespace Mesh.Xds.Client;
 
@@ -16,6 +17,10 @@ public sealed class DeltaXdsClient
 {
     // Requests that may wait for a stream that does not take them: answers, and names that connections ask for.
     private const int WaitingRequests = 100;
+
+    // A server may take the connection and then never answer; another replica may be better. Long, because a control plane that has
+    // just started answers a full sync late, and asking again would only cost it more.
+    private static readonly TimeSpan LongestOpening = TimeSpan.FromMinutes(2);
 
     // immutable
     private readonly IXdsTransport _transport;
@@ -67,10 +72,11 @@ public sealed class DeltaXdsClient
         {
             var messages = 0;
             Exception? failure = null;
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             try
             {
                 // (1)
-                var open = await OpenAsync(stream, cancellation);
+                var open = await OpenAsync(stream, ending);
 
                 // (2)
                 messages = await ReceiveAllAsync(open, cancellation);
@@ -142,7 +148,7 @@ public sealed class DeltaXdsClient
         await answered.WaitAsync(cancellation);
     }
 
-    private async Task<IXdsStream> OpenAsync(int streamId, CancellationToken cancellation)
+    private async Task<IXdsStream> OpenAsync(int streamId, CancellationTokenSource ending)
     {
         List<DeltaDiscoveryRequest> first;
         lock (_gate)
@@ -152,7 +158,17 @@ public sealed class DeltaXdsClient
             _outgoing = Channel.CreateBounded<DeltaDiscoveryRequest>(WaitingRequests);
         }
 
-        var stream = await _transport.OpenAsync(first, cancellation);
+        IXdsStream stream;
+        try
+        {
+            stream = await _transport.OpenAsync(first, ending.Token).WaitAsync(LongestOpening, _time, CancellationToken.None);
+        }
+        catch (TimeoutException e)
+        {
+            await ending.CancelAsync();
+            throw new GrpcException(new GrpcStatus(GrpcStatusCode.Unavailable, $"the control plane did not answer within {LongestOpening}"), GrpcFailurePhase.Opening, e);
+        }
+
         lock (_gate)
             _status = _status with { Connected = true, Streams = streamId, LastError = null };
         _observer?.StreamEstablished(streamId);
@@ -194,7 +210,7 @@ public sealed class DeltaXdsClient
             await foreach (var request in requests.ReadAllAsync(cancellation))
                 await stream.SendAsync(request);
         }
-        catch (Exception e) when (e is Grpc.GrpcException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is GrpcException or OperationCanceledException or ObjectDisposedException)
         {
             // The reader of the stream sees the same end with its reason. Take the rest so that nobody waits for room.
             while (!cancellation.IsCancellationRequested && await requests.WaitToReadAsync(CancellationToken.None))

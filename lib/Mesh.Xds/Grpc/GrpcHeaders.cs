@@ -52,9 +52,10 @@ internal static class GrpcHeaders
         return null;
     }
 
-    // HttpClient uses one exception type for RST_STREAM and GOAWAY; a GOAWAY ends the connection, not our call alone.
-    private static bool IsConnectionWide(HttpProtocolException e) => e.Message.Contains("GOAWAY", StringComparison.OrdinalIgnoreCase)
-        || e.Message.Contains("HTTP/2 connection", StringComparison.OrdinalIgnoreCase);
+    // HttpClient uses one exception type for RST_STREAM, GOAWAY and broken connections; only its text tells them apart. The second
+    // spelling is the resource's key, which a trimmed program prints in place of the text.
+    private static bool IsConnectionWide(HttpProtocolException e) => !e.Message.Contains("reset the stream", StringComparison.Ordinal)
+        && !e.Message.Contains("http2_stream_error", StringComparison.Ordinal);
 
     private static string? First(HttpHeaders headers, string name) =>
         headers.NonValidated.TryGetValues(name, out var values) ? values.FirstOrDefault() : null;

@@ -136,6 +136,19 @@ public sealed class DeltaXdsClientTests
     }
 
     [Fact]
+    public async Task Server_ThatTakesTheConnectionAndNeverAnswers_IsLeft()
+    {
+        await using var rig = new XdsClientRig();
+        await rig.Server.NextAsync();
+        await rig.Time.TimerIsSetAsync(TimeSpan.FromMinutes(2));
+        rig.Time.Advance(TimeSpan.FromMinutes(2));
+        Assert.Equal(XdsTermination.ConnectionError, (await rig.Observed.NextEndAsync()).Reason);
+        await rig.Time.TimerIsSetAsync(TimeSpan.FromSeconds(1));
+        rig.Time.Advance(TimeSpan.FromSeconds(1));
+        await rig.Server.AcceptAsync();
+    }
+
+    [Fact]
     public async Task State_WhileDisconnected_StaysAndTheStatusSaysWhy()
     {
         await using var rig = new XdsClientRig();

@@ -235,11 +235,13 @@ public sealed class DeltaXdsServerTests
         client.Send(new DeltaDiscoveryRequest { Node = client.Node, TypeUrl = XdsTypeUrls.Authorization });
         Assert.True(await client.UntilResponsesAsync(2));
         client.StopReading();
-        Publish(("first", 1)); // one response may already be on its way when the reading stops
+        Publish(("first", 1));
+        await client.ServerWaits.WaitAsync(TimeSpan.FromSeconds(20));
         Publish(("workload", 1));
         policies.Publish([Resource("policy", 1)], []);
         client.ReadOn();
         Assert.True(await client.UntilAsync(has => has.ContainsKey("workload") && has.ContainsKey("policy")));
+        Assert.Equal(["first", "policy", "workload"], client.Responses.Skip(2).SelectMany(r => r.Resources).Select(r => r.Name));
     }
 
     internal static XdsResource Resource(string name, int content, string[]? aliases = null, string[]? parents = null, string? node = null)

@@ -14,6 +14,7 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
     private readonly string _typeUrl;
     private readonly Task _serving;
     private TaskCompletionSource _reading = Completed();
+    private readonly TaskCompletionSource _waiting = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public InMemoryXdsClient(DeltaXdsServer server, string typeUrl, Dictionary<string, string>? has = null, string nodeName = "")
@@ -80,6 +81,9 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
 
     public void StopReading() => _reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>Completes when the server waits for us to read on.</summary>
+    public Task ServerWaits => _waiting.Task;
+
     public void ReadOn() => _reading.TrySetResult();
 
     /// <summary>Completes when the condition holds, checked after each response; false when it does not come to hold.</summary>
@@ -113,6 +117,8 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
 
     public async ValueTask WriteAsync(XdsResponse response)
     {
+        if (!_reading.Task.IsCompleted)
+            _waiting.TrySetResult();
         await _reading.Task.WaitAsync(_gone.Token);
         var message = response.ToMessage();
         Assert.Equal(response.Length, message.CalculateSize());

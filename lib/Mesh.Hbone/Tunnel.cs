@@ -10,6 +10,8 @@ namespace Mesh.Hbone;
 /// </remarks>
 public sealed class Tunnel
 {
+    private static readonly HeaderList NoHeaders = new(0);
+
     private readonly Http2Stream _stream;
     private ITunnelHandler? _handler;
     private EarlyData? _early;
@@ -27,8 +29,8 @@ public sealed class Tunnel
 
     public HboneConnection Connection { get; }
 
-    /// <summary>The peer's headers: of the CONNECT on the server, of the 200 on the client.</summary>
-    public HeaderList Headers { get; }
+    /// <summary>The peer's headers: of the CONNECT on the server, of the 200 on the client. Empty after <see cref="ForgetHeaders"/>.</summary>
+    public HeaderList Headers { get; private set; }
 
     public uint StreamId => _stream.Id;
 
@@ -56,6 +58,9 @@ public sealed class Tunnel
         else if (_endOfDataSeen)
             handler.OnEndOfData();
     }
+
+    /// <summary>Whoever has read the headers lets them go: a tunnel may be idle for days, and they are most of what it weighs.</summary>
+    public void ForgetHeaders() => Headers = NoHeaders;
 
     /// <summary>Takes as many bytes as flow control and the output limit allow; fewer than given means: wait for OnWritable.</summary>
     public int Write(ReadOnlySpan<byte> data) => _resetSeen ? data.Length : _stream.Write(data);

@@ -31,8 +31,9 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private readonly ITransferMeter _meter;
     private readonly ByteBudget.PodBudget? _budget;
     private readonly bool _socketIsClient;
-    private readonly PumpBacklog _backlog;
-    private readonly HalfCloseWatch _halfClose;
+    private readonly TimeSpan _halfCloseDeadline;
+    private PumpBacklog? _backlog;      // made by the first byte that has to wait
+    private HalfCloseWatch? _halfClose; // made by the first end
 
     private long _moved;
     private ManualResetValueTaskSourceCore<TransferResult> _completion;
@@ -61,8 +62,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         _tunnel = tunnel;
         _socketIsClient = socketIsClient;
         _meter = meter;
-        _backlog = new PumpBacklog(socket.Loop.Buffers);
-        _halfClose = new HalfCloseWatch(socket.Loop, halfCloseDeadline, () => Cut(Ending.HalfCloseDeadline));
+        _halfCloseDeadline = halfCloseDeadline;
     }
 
     bool IResumable.IsResumeQueued { get; set; }
@@ -92,8 +92,8 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
 
     void ISocketHandler.OnWritable()
     {
-        if (!_completed && _backlog.Length > 0)
-            DrainBacklog();
+        if (!_completed && _backlog is { Length: > 0 } backlog)
+            DrainBacklog(backlog);
     }
 
     void IResumable.Resume() => ReadSocket();
@@ -105,7 +105,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         if (_completed)
             return;
         var sent = 0;
-        if (_backlog.Length == 0)
+        if (_backlog is not { Length: > 0 })
         {
             var status = _socket.TrySend(data, out sent);
             if (status == IoStatus.Failed)
@@ -121,7 +121,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         if (_budget?.TryTake(data.Length - sent) == false)
             Cut(Ending.OverBudget);
         else
-            _backlog.Append(data[sent..]);
+            (_backlog ??= new PumpBacklog(_socket.Loop.Buffers)).Append(data[sent..]);
     }
 
     void ITunnelHandler.OnEndOfData()
@@ -178,7 +178,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
                 case IoStatus.Done:
                     moved += count;
                     _moved += count;
-                    _halfClose.Moved();
+                    _halfClose?.Moved();
                     if (_socketIsClient)
                         _meter.Forwarded(count);
                     else
@@ -200,15 +200,21 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     {
         _tunnel.EndWrite();
         _toTunnel = Direction.Ended;
-        _halfClose.Begin();
+        WatchHalfClose();
         FinishIfEnded();
     }
 
-    private void DrainBacklog()
+    private void WatchHalfClose()
     {
-        while (_backlog.Length > 0)
+        _halfClose ??= new HalfCloseWatch(_socket.Loop, _halfCloseDeadline, () => Cut(Ending.HalfCloseDeadline));
+        _halfClose.Begin();
+    }
+
+    private void DrainBacklog(PumpBacklog backlog)
+    {
+        while (backlog.Length > 0)
         {
-            var status = _socket.TrySend(_backlog.First, out var sent);
+            var status = _socket.TrySend(backlog.First, out var sent);
             if (status == IoStatus.Failed)
             {
                 BreakSocket();
@@ -216,7 +222,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
             }
             if (sent > 0)
             {
-                _backlog.Advance(sent);
+                backlog.Advance(sent);
                 _budget?.Give(sent);
                 Passed(sent);
             }
@@ -230,7 +236,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private void Passed(int count)
     {
         _tunnel.Consume(count);
-        _halfClose.Moved();
+        _halfClose?.Moved();
         if (_socketIsClient)
             _meter.Returned(count);
         else
@@ -239,14 +245,14 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
 
     private void EndSocketWhenDrained()
     {
-        if (_completed || _toSocket != Direction.Ending || _backlog.Length > 0)
+        if (_completed || _toSocket != Direction.Ending || _backlog is { Length: > 0 })
             return;
         _toSocket = Direction.Ended;
         if (_resetSocket)
             _socket.Abort();
         else if (!_socketBroken)
             _socket.ShutdownSend();
-        _halfClose.Begin();
+        WatchHalfClose();
         FinishIfEnded();
     }
 
@@ -254,7 +260,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private void BreakSocket()
     {
         _socketBroken = true;
-        var lost = _backlog.Clear();
+        var lost = _backlog?.Clear() ?? 0;
         _budget?.Give(lost);
         _tunnel.Consume(lost);
         if (_result == TransferResult.Ok)
@@ -273,7 +279,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         if (_toSocket == Direction.Open)
             _toSocket = Direction.Ending;
         // An application that does not read what is left may not keep us for ever.
-        _halfClose.Begin();
+        WatchHalfClose();
         EndSocketWhenDrained();
         FinishIfEnded();
     }
@@ -288,8 +294,8 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     {
         _completed = true;
         _socket.Handler = null;
-        _halfClose.Stop();
-        _budget?.Give(_backlog.Clear());
+        _halfClose?.Stop();
+        _budget?.Give(_backlog?.Clear() ?? 0);
         _completion.SetResult(result);
     }
 }

@@ -20,24 +20,26 @@ namespace Mesh.Ztunnel.Inbound;
 /// </remarks>
 internal sealed class InboundTunnel : ITrackedConnection
 {
-    private readonly TunnelRequest _request;
+    private readonly IPEndPoint _client;
+    private TunnelRequest? _request; // until it is answered: its headers weigh more than everything else here
     private readonly PodLane _lane;
     private readonly InboundAuthorizer _authorizer;
     private readonly ConnectionReport _report;
     private DuplexPump? _pump;
-    private bool _answered;
+    private string? _forwardedHost;
     private bool _isCut;
 
     public InboundTunnel(TunnelRequest request, PodLane lane, InboundAuthorizer authorizer)
     {
         _request = request;
+        _client = request.RemoteEndPoint;
         _lane = lane;
         _authorizer = authorizer;
         var trace = TraceParent.TryParse(request.Headers.Get(HboneHeaders.TraceParent), out var given) ? given : TraceParent.New();
         _report = new ConnectionReport(lane.Telemetry, isOutbound: false, request.RemoteEndPoint, request.LocalEndPoint) { TraceId = trace.TraceId.ToHexString() };
     }
 
-    public ConnectionSummary? Summary { get; private set; }
+    public ConnectionSummary? Summary => _report.Summarize(_forwardedHost, Facts is { } facts ? new IPEndPoint(facts.DestinationAddress, facts.DestinationPort).ToString() : null, "HBONE");
 
     public ConnectionFacts? Facts { get; private set; }
 
@@ -46,7 +48,12 @@ internal sealed class InboundTunnel : ITrackedConnection
         var entry = _lane.Inbound.Add(this);
         try
         {
-            await StoryAsync();
+            // Steps (1) to (7) are over when bytes begin to move: an idle connection keeps nothing of them.
+            if (await OpenAsync() is { } application)
+            {
+                using (application)
+                    _report.Complete(await _pump!.RunAsync());
+            }
         }
         catch (Exception fault) when (fault is not OutOfMemoryException)
         {
@@ -70,43 +77,44 @@ internal sealed class InboundTunnel : ITrackedConnection
             Refuse(503, new Failure(ending, TransferResult.Cut(ending).Error!));
     }
 
-    private async Task StoryAsync()
+    /// <returns>The application's socket, with the pump ready; null: the story is over and reported.</returns>
+    private async Task<LoopSocket?> OpenAsync()
     {
+        var request = _request!;
         // (1)
-        if (_request.Method != "CONNECT")
+        if (request.Method != "CONNECT")
         {
-            Refuse(400, new Failure(Ending.BadDestination, $"method {_request.Method} is not CONNECT"));
-            return;
+            Refuse(400, new Failure(Ending.BadDestination, $"method {request.Method} is not CONNECT"));
+            return null;
         }
-        if (!Authority.TryParse(_request.Authority, out var authority))
+        if (!Authority.TryParse(request.Authority, out var authority))
         {
-            Refuse(400, new Failure(Ending.BadDestination, $"the authority \"{_request.Authority}\" is not an address or host name with a port"));
-            return;
+            Refuse(400, new Failure(Ending.BadDestination, $"the authority \"{request.Authority}\" is not an address or host name with a port"));
+            return null;
         }
 
         // (2)
         if (await _lane.Workload.WaitAsync() is not { } local)
         {
             Refuse(503, _lane.Workload.Missing);
-            return;
+            return null;
         }
 
         // (3) One snapshot for the whole decision.
         var mesh = _lane.Workload.Mesh;
         var decision = InboundRouter.Decide(
-            mesh, local, _request.LocalEndPoint.Address, authority, _lane.Settings.IsIllegalPort, _lane.Settings.LocalhostAppTunnel);
+            mesh, local, request.LocalEndPoint.Address, authority, _lane.Settings.IsIllegalPort, _lane.Settings.LocalhostAppTunnel);
         if (decision.Route is not { } route)
         {
             Refuse(decision.Status, decision.Failure);
-            return;
+            return null;
         }
 
         // (4)
-        var caller = InboundCaller.Of(_request, mesh, local, _lane.Settings);
-        var forwardedHost = HboneHeaders.ForwardedHost(_request.Headers);
-        var facts = caller.Facts(_request.RemoteEndPoint.Address, route.Target);
-        _report.Open(caller.Context(local, InboundRouter.GuessService(mesh, local, forwardedHost, route.Target.Port), _request.LocalEndPoint, _request.Authority!));
-        Summary = new ConnectionSummary(_request.RemoteEndPoint.ToString(), forwardedHost, route.Target.ToString(), _request.PeerIdentity is null ? "TCP" : "HBONE");
+        var caller = InboundCaller.Of(request, mesh, local, _lane.Settings);
+        _forwardedHost = HboneHeaders.ForwardedHost(request.Headers);
+        var facts = caller.Facts(request.RemoteEndPoint.Address, route.Target);
+        _report.Open(caller.Context(local, InboundRouter.GuessService(mesh, local, _forwardedHost, route.Target.Port), request.LocalEndPoint, request.Authority!));
 
         // (5) From here on a policy that changes is asked again about this connection.
         Facts = facts;
@@ -114,7 +122,7 @@ internal sealed class InboundTunnel : ITrackedConnection
         {
             _report.Steps = steps;
             Refuse(401, refusal);
-            return;
+            return null;
         }
 
         // (6)
@@ -122,12 +130,14 @@ internal sealed class InboundTunnel : ITrackedConnection
         if (socket is null)
         {
             Refuse(503, failure);
-            return;
+            return null;
         }
 
-        // (7) to (9)
-        using (socket)
-            await ForwardAsync(socket, local, route, caller);
+        // (7)
+        if (Forward(request, socket, local, route, caller))
+            return socket;
+        socket.Dispose();
+        return null;
     }
 
     private async Task<(LoopSocket? Socket, Failure Failure)> ConnectAsync(AuthorizedTunnel authorized, InboundRoute route)
@@ -141,39 +151,38 @@ internal sealed class InboundTunnel : ITrackedConnection
     }
 
     /// <summary>The application sees the client's address, unless client and application share one: the kernel would take that for its own connection.</summary>
-    private IPAddress? SourceToKeep(IPEndPoint target) => _request.RemoteEndPoint.Address.Equals(target.Address) ? null : _request.RemoteEndPoint.Address;
+    private IPAddress? SourceToKeep(IPEndPoint target) => _client.Address.Equals(target.Address) ? null : _client.Address;
 
-    private async Task ForwardAsync(LoopSocket socket, Workload local, InboundRoute route, InboundCaller caller)
+    /// <returns>False: nobody is there any more, and that is reported.</returns>
+    private bool Forward(TunnelRequest request, LoopSocket socket, Workload local, InboundRoute route, InboundCaller caller)
     {
-        if (_isCut || _request.IsAborted)
+        if (_isCut)
+            return false;
+        _report.Connected();
+        _request = null;
+        if (request.IsAborted
+            || request.Accept(_lane.Settings.Baggage ? [new HeaderField(HboneHeaders.Baggage, WorkloadBaggage.Of(local).ToString())] : null) is not { } tunnel)
         {
             _report.Complete(new Failure(Ending.PeerReset, "the client gave up before the application had taken the connection"));
-            return;
+            return false;
         }
-        _answered = true;
-        _report.Connected();
-        if (_request.Accept(_lane.Settings.Baggage ? [new HeaderField(HboneHeaders.Baggage, WorkloadBaggage.Of(local).ToString())] : null) is not { } tunnel)
-        {
-            _report.Complete(new Failure(Ending.PeerReset, "the client gave up before the answer"));
-            return;
-        }
-        if (route.ProxyTarget is { } proxyTarget
-            && socket.TrySend(ProxyHeader.Write(_request.RemoteEndPoint, proxyTarget, caller.Peer), out _) == IoStatus.Failed)
+        tunnel.ForgetHeaders();
+        if (route.ProxyTarget is { } proxyTarget && socket.TrySend(ProxyHeader.Write(_client, proxyTarget, caller.Peer), out _) == IoStatus.Failed)
         {
             tunnel.Reset(Http2ErrorCode.CANCEL);
             _report.Complete(new Failure(Ending.UpstreamRefused, $"the application closed the connection before the PROXY header: {socket.LastErrorText}"));
-            return;
+            return false;
         }
         _pump = new DuplexPump(socket, tunnel, socketIsClient: false, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
-        _report.Complete(await _pump.RunAsync());
+        return true;
     }
 
     private void Refuse(int status, Failure failure)
     {
         _report.Complete(failure);
-        if (_answered)
+        if (_request is not { } request)
             return;
-        _answered = true;
-        _request.Refuse(status, failure.Ending);
+        _request = null;
+        request.Refuse(status, failure.Ending);
     }
 }

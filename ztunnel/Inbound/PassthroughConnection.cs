@@ -30,7 +30,7 @@ internal sealed class PassthroughConnection : ITrackedConnection
         _report = new ConnectionReport(lane.Telemetry, isOutbound: false, downstream.RemoteEndPoint, downstream.LocalEndPoint);
     }
 
-    public ConnectionSummary? Summary { get; private set; }
+    public ConnectionSummary? Summary => _report.Summarize(null, null, "TCP");
 
     public ConnectionFacts? Facts { get; private set; }
 
@@ -101,7 +101,6 @@ internal sealed class PassthroughConnection : ITrackedConnection
             Service = InboundRouter.GuessService(mesh, local, null, target.Port),
             Hop = target,
         });
-        Summary = new ConnectionSummary(source.ToString(), null, target.ToString(), "TCP");
         var facts = new ConnectionFacts { SourceAddress = source.Address, DestinationAddress = target.Address, DestinationPort = (ushort)target.Port };
         Facts = facts;
         if (_authorizer.Authorize(mesh, local, target, facts, out var refusal, out var steps) is not { } authorized)

@@ -22,8 +22,9 @@ internal sealed class OutboundConnection : ITrackedConnection
     private readonly PodLane _lane;
     private readonly IPEndPoint? _target;
     private readonly ConnectionReport _report;
-    private readonly TraceParent _trace = TraceParent.New();
-    private Action<Ending>? _cutTransfer;
+    private DuplexPump? _pump;
+    private PlainPump? _plainPump;
+    private string _protocol = "TCP";
     private string? _destination;
     private bool _isCut;
 
@@ -33,10 +34,10 @@ internal sealed class OutboundConnection : ITrackedConnection
         _target = target;
         _downstream = downstream;
         _lane = lane;
-        _report = new ConnectionReport(lane.Telemetry, isOutbound: true, downstream.RemoteEndPoint, downstream.LocalEndPoint) { TraceId = _trace.TraceId.ToHexString() };
+        _report = new ConnectionReport(lane.Telemetry, isOutbound: true, downstream.RemoteEndPoint, downstream.LocalEndPoint);
     }
 
-    public ConnectionSummary? Summary { get; private set; }
+    public ConnectionSummary? Summary => _report.Summarize(_report.Destination.ToString(), null, _protocol);
 
     /// <summary>Policy is enforced where the connection arrives.</summary>
     public ConnectionFacts? Facts => null;
@@ -47,7 +48,9 @@ internal sealed class OutboundConnection : ITrackedConnection
         _lane.Telemetry.Metrics.SourceSockets.Value.Increment();
         try
         {
-            await StoryAsync();
+            // Steps (1) to (6) are over when bytes begin to move: an idle connection keeps nothing of them.
+            if (await OpenAsync() is { } upstream)
+                _report.Complete(await TransferAsync(upstream));
         }
         catch (Exception fault) when (fault is not OutOfMemoryException)
         {
@@ -68,35 +71,35 @@ internal sealed class OutboundConnection : ITrackedConnection
         if (_isCut)
             return;
         _isCut = true;
-        if (_cutTransfer is { } cut)
-        {
-            cut(ending);
+        _pump?.Cut(ending);
+        _plainPump?.Cut(ending);
+        if (_pump is not null || _plainPump is not null)
             return;
-        }
         // Nothing moves yet: the story ends at its next step.
         _report.Complete(TransferResult.Cut(ending));
         _downstream.Dispose();
     }
 
-    private async Task StoryAsync()
+    /// <returns>Null: the story is over and reported.</returns>
+    private async Task<OpenedUpstream?> OpenAsync()
     {
         // (1)
         if ((_target ?? _downstream.GetOriginalDestination()) is not { } original)
-            return;
+            return null;
         _report.Destination = original;
 
         // (2)
         if (IPAddress.IsLoopback(original.Address) && _lane.Settings.IsIllegalPort(original.Port))
         {
             _report.Complete(Failure.SelfCall);
-            return;
+            return null;
         }
 
         // (3)
         if (await _lane.Workload.WaitAsync() is not { } source)
         {
             _report.Complete(_lane.Workload.Missing);
-            return;
+            return null;
         }
 
         // (4) One snapshot for the whole decision: a concurrent update must not mix two worlds.
@@ -107,40 +110,41 @@ internal sealed class OutboundConnection : ITrackedConnection
         if (route is OutboundRoute.Refuse refusal)
         {
             _report.Complete(refusal.Failure);
-            return;
+            return null;
         }
         if (_isCut)
-            return;
+            return null;
         Describe(route, source);
 
         // (6)
-        var upstream = await UpstreamOpener.OpenAsync(_lane, route, source, _report.Source, _trace, Resolved);
+        var trace = TraceParent.New();
+        _report.TraceId = trace.TraceId.ToHexString();
+        var upstream = await UpstreamOpener.OpenAsync(_lane, route, source, _report.Source, trace, Resolved);
         if (_isCut || upstream.Failure is not null)
         {
             upstream.Discard();
             if (upstream.Failure is { } failure)
                 _report.Complete(failure);
-            return;
+            return null;
         }
         if (upstream.Redescribed is { } context)
             _report.Redescribe(context);
         _report.Connected();
 
-        // (7) and (8)
-        _report.Complete(await TransferAsync(upstream));
+        return upstream;
     }
 
-    private async Task<TransferResult> TransferAsync(OpenedUpstream upstream)
+    /// <summary>(7) and, by its result, (8).</summary>
+    private ValueTask<TransferResult> TransferAsync(OpenedUpstream upstream)
     {
         if (upstream.Tunnel is { } tunnel)
         {
-            var pump = new DuplexPump(_downstream, tunnel, socketIsClient: true, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
-            _cutTransfer = pump.Cut;
-            return await pump.RunAsync();
+            tunnel.ForgetHeaders();
+            _pump = new DuplexPump(_downstream, tunnel, socketIsClient: true, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
+            return _pump.RunAsync();
         }
-        var plain = PlainPump.Start(_lane.Services.PlainPumps, _downstream, upstream.Socket!, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
-        _cutTransfer = plain.Cut;
-        return await plain.Completion;
+        _plainPump = PlainPump.Start(_lane.Services.PlainPumps, _downstream, upstream.Socket!, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
+        return new ValueTask<TransferResult>(_plainPump.Completion);
     }
 
     private void Describe(OutboundRoute route, Workload source)
@@ -148,7 +152,7 @@ internal sealed class OutboundConnection : ITrackedConnection
         var context = RouteContext.Of(route, source);
         _destination = route.Destination?.Uid;
         _lane.Services.Load.Add(_destination, 1);
-        Summary = RouteContext.Summary(route, _report.Source, _report.Destination);
+        _protocol = RouteContext.Protocol(route);
         _report.Open(context);
     }
 

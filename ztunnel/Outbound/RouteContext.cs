@@ -1,6 +1,5 @@
 using System.Net;
 using Mesh.Model.Workloads;
-using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Telemetry;
 
 namespace Mesh.Ztunnel.Outbound;
@@ -26,13 +25,12 @@ internal static class RouteContext
         };
     }
 
-    public static ConnectionSummary Summary(OutboundRoute route, IPEndPoint source, IPEndPoint original) => new(
-        source.ToString(), original.ToString(), Hop(route).ToString()!, route switch
-        {
-            OutboundRoute.Tunnel => "HBONE",
-            OutboundRoute.DoubleTunnel => "DOUBLEHBONE",
-            _ => "TCP",
-        });
+    public static string Protocol(OutboundRoute route) => route switch
+    {
+        OutboundRoute.Tunnel => "HBONE",
+        OutboundRoute.DoubleTunnel => "DOUBLEHBONE",
+        _ => "TCP",
+    };
 
     /// <summary>The eight source labels and the name.</summary>
     public static string[] OnDemandLabels(TrafficPeer source, string hostname) =>

@@ -76,6 +76,13 @@ internal sealed class ConnectionReport : ITransferMeter
 
     public void Complete(Failure failure) => Complete(failure.Ending, failure.Text, failure.Flag);
 
+    /// <summary>As <c>/config_dump</c> shows it; null while nothing is decided.</summary>
+    /// <param name="original">What the client asked for; null: what the connection was made to.</param>
+    /// <param name="actual">Where it was delivered; null: the next hop.</param>
+    public ConnectionSummary? Summarize(string? original, string? actual, string protocol) => _context is { } context
+        ? new ConnectionSummary(_source.ToString(), original, actual ?? context.Hop.ToString()!, protocol)
+        : null;
+
     internal bool IsOutbound => _isOutbound;
 
     internal IPEndPoint Source => _source;

@@ -15,7 +15,6 @@ command -v nft >/dev/null || command -v iptables >/dev/null || packages+=(nftabl
 command -v ip >/dev/null || packages+=(iproute2)
 command -v curl >/dev/null || packages+=(curl)
 command -v nginx >/dev/null || packages+=(nginx-light)
-command -v tcpdump >/dev/null || packages+=(tcpdump)
 command -v unshare >/dev/null && command -v nsenter >/dev/null && command -v setsid >/dev/null || packages+=(util-linux)
 command -v mount >/dev/null || packages+=(mount)
 

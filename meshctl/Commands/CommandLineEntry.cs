@@ -28,7 +28,7 @@ internal static class CommandLineEntry
                 s.AutoVersion = false;
                 s.CaseInsensitiveEnumValues = true;
             });
-            var parsed = parser.ParseArguments<UpOptions, RunOptions, ExecOptions, ApplyOptions, DeleteOptions, StatusOptions, LogsOptions, DownOptions, DemoOptions, VersionOptions, DaemonOptions>(own);
+            var parsed = parser.ParseArguments<UpOptions, RunOptions, ExecOptions, ApplyOptions, DeleteOptions, StatusOptions, LogsOptions, DownOptions, DemoOptions, RecordOptions, VersionOptions, DaemonOptions>(own);
             if (parsed is NotParsed<object> wrong)
                 return Explain(wrong);
             var options = ((Parsed<object>)parsed).Value;
@@ -61,6 +61,7 @@ internal static class CommandLineEntry
             StatusOptions status => StatusCommand.RunAsync(status),
             LogsOptions logs => LogsCommand.RunAsync(logs, time),
             DownOptions down => DownCommand.RunAsync(down, time),
+            RecordOptions record => RecordCommand.RunAsync(record, time),
             DemoOptions demo => DemoCommand.RunAsync(demo, time),
             VersionOptions => VersionCommand.RunAsync(),
             DaemonOptions daemon => MeshDaemon.RunAsync(daemon, time),

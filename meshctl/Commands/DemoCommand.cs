@@ -9,7 +9,7 @@ using Mesh.Runtime;
 
 namespace Mesh.Meshctl.Commands;
 
-[Verb("demo", HelpText = "Show what the mesh does, in eleven steps with evidence; needs nginx, curl and tcpdump.")]
+[Verb("demo", HelpText = "Show what the mesh does, in eleven steps with evidence; needs nginx and curl.")]
 internal sealed class DemoOptions
 {
     [Option("keep", HelpText = "Leave the mesh up afterwards and say what to try next.")]

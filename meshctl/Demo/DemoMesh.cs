@@ -7,7 +7,7 @@ using Mesh.Runtime;
 
 namespace Mesh.Meshctl.Demo;
 
-/// <summary>The mesh that the demo plays on: only what a person could do with the verbs of meshctl, and look at with curl and tcpdump.</summary>
+/// <summary>The mesh that the demo plays on: only what a person could do with the verbs of meshctl, and look at with curl.</summary>
 internal sealed class DemoMesh : IAsyncDisposable
 {
     private readonly StateDirectory _state;

@@ -11,7 +11,7 @@ internal static class DemoSetup
 {
     public const string Documents = "deploy/demo";
 
-    private static readonly (string Tool, string Package)[] Tools = [("nginx", "nginx-light"), ("curl", "curl"), ("tcpdump", "tcpdump")];
+    private static readonly (string Tool, string Package)[] Tools = [("nginx", "nginx-light"), ("curl", "curl")];
 
     private static readonly string[] Files =
     [

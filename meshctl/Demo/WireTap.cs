@@ -6,7 +6,7 @@ using Mesh.Runtime;
 
 namespace Mesh.Meshctl.Demo;
 
-/// <summary>tcpdump on a node's uplink: everything that this node's pods exchange with other nodes' pods.</summary>
+/// <summary>A recording of a node's uplink, where everything passes that its pods exchange with other nodes' pods.</summary>
 internal sealed class WireTap
 {
     private readonly DemoMesh _mesh;
@@ -30,18 +30,17 @@ internal sealed class WireTap
     {
         var file = Path.Combine(mesh.Folder, $"wire-{AddressPlan.NodeName(node)}.pcap");
         var pid = file + ".pid";
-        // -U: every packet is in the file at once. -Z root: tcpdump would change to a user that an unprivileged user namespace does not have.
         var recording = mesh.OnNodeAsync(node,
-            ["sh", "-c", "echo $$ >\"$1\"; exec tcpdump -i uplink -U --immediate-mode -Z root -s 0 -w \"$2\" \"$3\"", "tap", pid, file, "tcp and src net 198.18.0.0/15 and dst net 198.18.0.0/15 and not net 198.18.0.0/24"], cancel);
+            ["sh", "-c", "echo $$ >\"$0\"; exec \"$@\"", pid, .. MeshLauncher.OwnCommand, "record", AddressPlan.NodeName(node), "--here", "uplink", "--write", file], cancel);
         // The file header is written when the capture is on.
         if (!await mesh.UntilAsync(() => Task.FromResult(recording.IsCompleted || (File.Exists(file) && new FileInfo(file).Length >= 24)), TimeSpan.FromSeconds(10), cancel) || recording.IsCompleted)
-            throw new MeshctlException(ExitCodes.Unavailable, $"tcpdump does not record: {(recording.IsCompleted ? (await recording).Reason : "it does not begin")}");
+            throw new MeshctlException(ExitCodes.Unavailable, $"the wire is not recorded: {(recording.IsCompleted ? (await recording).Reason : "it does not begin")}");
         return new WireTap(mesh, node, file, pid, recording);
     }
 
     public async Task<byte[]> StopAsync(CancellationToken cancel)
     {
-        await _mesh.OnNodeAsync(_node, ["sh", "-c", "kill -s INT \"$(cat \"$1\")\"", "stop", _processIdFile], cancel);
+        await _mesh.OnNodeAsync(_node, ["sh", "-c", "kill -s TERM \"$(cat \"$1\")\"", "stop", _processIdFile], cancel);
         await _recording;
         return await File.ReadAllBytesAsync(_file, cancel);
     }

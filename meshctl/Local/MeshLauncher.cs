@@ -37,6 +37,16 @@ internal static class MeshLauncher
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(15);
 
+    /// <summary>How to start this program again; "dotnet meshctl.dll" has another process path than the built program.</summary>
+    public static IReadOnlyList<string> OwnCommand
+    {
+        get
+        {
+            var own = Environment.ProcessPath ?? throw new InvalidOperationException("the path of meshctl is not known");
+            return Path.GetFileNameWithoutExtension(own) == "dotnet" ? [own, typeof(MeshLauncher).Assembly.Location] : [own];
+        }
+    }
+
     public static async Task UpAsync(StateDirectory state, DaemonOptions options, TimeProvider time, CancellationToken cancel)
     {
         var isRoot = Environment.IsPrivilegedProcess;
@@ -108,13 +118,10 @@ internal static class MeshLauncher
 
     private static Process Start(StateDirectory state, DaemonOptions options, bool isRoot)
     {
-        var own = Environment.ProcessPath ?? throw new InvalidOperationException("the path of meshctl is not known");
-        // "dotnet meshctl.dll" has another process path than the built program.
-        List<string> daemon = Path.GetFileNameWithoutExtension(own) == "dotnet" ? [own, typeof(MeshLauncher).Assembly.Location] : [own];
         var start = new ProcessStartInfo(Tool.Find("setsid") ?? "setsid") { WorkingDirectory = "/" };
         List<string> arguments = ["sh", "-c", "log=$1; script=$2; shift 2; exec sh -c \"$script\" \"$@\" </dev/null >>\"$log\" 2>&1", "start", state.DaemonLog, OuterScript, state.Path];
         arguments.AddRange(Prerequisites.Unshare(isRoot));
-        arguments.AddRange(["sh", "-c", InnerScript, state.Path, MeshPaths.Temporary, .. daemon, .. options.ToArguments()]);
+        arguments.AddRange(["sh", "-c", InnerScript, state.Path, MeshPaths.Temporary, .. OwnCommand, .. options.ToArguments()]);
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         return Process.Start(start) ?? throw new InvalidOperationException("the daemon did not start");

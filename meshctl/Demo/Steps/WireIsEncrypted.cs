@@ -1,3 +1,5 @@
+using Mesh.Meshctl.Wire;
+
 namespace Mesh.Meshctl.Demo.Steps;
 
 /// <summary>2: the recordings of both uplinks hold TLS 1.3 on port 15008 and nothing of the request or the response.</summary>

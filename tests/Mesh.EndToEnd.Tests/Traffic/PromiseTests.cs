@@ -15,8 +15,23 @@ public sealed class PromiseTests(TrafficMesh mesh) : IClassFixture<TrafficMesh>
           action: PERHAPS
         """;
 
-    [MeshFact("python3", "tcpdump")]
+    [MeshFact("python3")]
     public async Task Wire_DuringARequest_HoldsOnlyTls13() => await TrafficScenarios.WireIsEncryptedAsync(await mesh.Value);
+
+    [MeshFact("python3", "tcpdump")]
+    public async Task Recording_ReadByTcpdump_IsWhatWeRead()
+    {
+        var running = await mesh.Value;
+        var file = Path.Combine(running.Folder, "independent.pcap");
+        using var tap = running.Start("record", "server", "--write", file);
+        await Wait.UntilAsync(() => File.Exists(file) && new FileInfo(file).Length >= 24, () => "the recording");
+        (await TrafficMesh.PlayAsync(running, "client", "name")).Expect(0);
+        await Wait.UntilAsync(() => Mesh.Meshctl.Wire.WireRecord.Read(File.ReadAllBytes(file)).Packets > 0, () => "a packet");
+        await tap.SignalAsync("TERM");
+        (await tap.EndAsync()).Expect(0);
+        var lines = (await Command.RunAsync(["tcpdump", "-nr", file, "tcp port 15008"])).Expect(0).Output;
+        Assert.Contains(".15008", lines, StringComparison.Ordinal);
+    }
 
     [MeshFact("python3")]
     public async Task Stranger_UnderAnAllowPolicy_IsRefusedByName() => await TrafficScenarios.StrangerIsRefusedAsync(await mesh.Value);

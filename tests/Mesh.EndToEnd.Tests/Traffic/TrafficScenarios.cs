@@ -1,7 +1,7 @@
 using System.Text;
 
 using Mesh.EndToEnd.Tests.Harness;
-using Mesh.Meshctl.Demo;
+using Mesh.Meshctl.Wire;
 
 namespace Mesh.EndToEnd.Tests.Traffic;
 
@@ -45,7 +45,7 @@ internal static class TrafficScenarios
     {
         var recording = Path.Combine(mesh.Folder, "wire.pcap");
         // Pods know only their own link; what leaves the server's pod is what leaves the node.
-        using var tap = mesh.StartExec("server", "tcpdump", "-i", "eth0", "-U", "--immediate-mode", "-Z", "root", "-w", recording, "tcp");
+        using var tap = mesh.Start("record", "server", "--write", recording);
         await Wait.UntilAsync(() => File.Exists(recording) && new FileInfo(recording).Length >= 24, () => "the recording");
 
         // An identity that has no tunnel yet, so that the handshake is in the recording.
@@ -57,6 +57,8 @@ internal static class TrafficScenarios
         var bytes = await File.ReadAllBytesAsync(recording);
         var found = WireRecord.Read(bytes);
         Assert.True(found.OnlyTls13On(15008), found.ToString() + string.Join('\n', found.Foreign));
+        await tap.SignalAsync("TERM");
+        (await tap.EndAsync()).Expect(0);
         Assert.True(bytes.AsSpan().IndexOf(Encoding.ASCII.GetBytes("the-server")) < 0, "the answer is readable");
         (await mesh.MeshctlAsync("delete", "fresh")).Expect(0);
     }

@@ -5,7 +5,7 @@ namespace Mesh.EndToEnd.Tests.Traffic;
 /// <summary>The whole mesh without root, in one user namespace.</summary>
 public sealed class UnprivilegedTrafficTests
 {
-    [UnprivilegedMeshFact("python3", "tcpdump")]
+    [UnprivilegedMeshFact("python3")]
     public async Task Mesh_WithoutRoot_EncryptsAndAuthorizesAndLeavesNothing()
     {
         var before = await Leftovers.TakeAsync();

@@ -1,9 +1,9 @@
 using System.Buffers.Binary;
 using System.Text;
 
-using Mesh.Meshctl.Demo;
+using Mesh.Meshctl.Wire;
 
-namespace Mesh.Meshctl.Tests.Demo;
+namespace Mesh.Meshctl.Tests.Wire;
 
 public sealed class WireRecordTests
 {

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 
-namespace Mesh.Meshctl.Demo;
+namespace Mesh.Meshctl.Wire;
 
 /// <summary>What a recording of the wire between two nodes holds.</summary>
 /// <param name="Packets">TCP packets with payload.</param>
@@ -14,7 +14,7 @@ internal sealed record WireFindings(int Packets, IReadOnlyCollection<int> Ports,
     public bool OnlyTls13On(int port) => Packets > 0 && Foreign.Count == 0 && Handshakes > 0 && Tls13 == Handshakes && Ports.All(p => p == port);
 }
 
-/// <summary>Reads a pcap file (https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/) as tcpdump writes it on an Ethernet link.</summary>
+/// <summary>Reads a pcap file (https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/) of an Ethernet link.</summary>
 internal static class WireRecord
 {
     private const int FileHeader = 24;
@@ -71,6 +71,9 @@ internal static class WireRecord
         var header = (tcp[12] >> 4) * 4;
         int source = BinaryPrimitives.ReadUInt16BigEndian(tcp), destination = BinaryPrimitives.ReadUInt16BigEndian(tcp[2..]);
         var sequence = BinaryPrimitives.ReadUInt32BigEndian(tcp[4..]);
+        // Only pods count: nodes speak to the control plane over the same link, with TLS of its own.
+        if (!IsPod(ip[12..16]) || !IsPod(ip[16..20]))
+            return 0;
         var name = string.Create(CultureInfo.InvariantCulture, $"{ip[12]}.{ip[13]}.{ip[14]}.{ip[15]}:{source} -> {ip[16]}.{ip[17]}.{ip[18]}.{ip[19]}:{destination}");
         if ((tcp[13] & SynFlag) != 0)
         {
@@ -88,6 +91,9 @@ internal static class WireRecord
             stream.Add(sequence, payload);
         return 1;
     }
+
+    /// <summary>198.18.n.k with n from 1: the plan of <see cref="Topology.AddressPlan"/>.</summary>
+    private static bool IsPod(ReadOnlySpan<byte> address) => address[0] == 198 && address[1] == 18 && address[2] != 0;
 
     /// <summary>One direction of one connection, in sequence.</summary>
     private sealed class ByteStream(uint next)

@@ -2,6 +2,7 @@ using Mesh.Identity.Fetching;
 using Mesh.Model;
 using Mesh.Model.Workloads;
 using Mesh.Runtime.Logging;
+using Mesh.Xds;
 using Mesh.Xds.Client;
 using Mesh.Xds.Grpc;
 using Mesh.Xds.Wds;
@@ -27,6 +28,8 @@ internal sealed class ControlPlane : IDisposable
             var mode = settings.ControlPlane.OnDemand ? XdsSubscriptionMode.OnDemand : XdsSubscriptionMode.Wildcard;
             XdsSubscription[] subscriptions = [new(new WdsAddressHandler(mesh, log.Warn), mode), new(new WdsAuthorizationHandler(mesh, log.Warn))];
             _client = new DeltaXdsClient(new GrpcXdsTransport(_discovery, Headers(settings.ControlPlane.Headers)), node, subscriptions, time, telemetry);
+            if (settings.ControlPlane.OnDemand)
+                Demand = name => _client.DemandAsync(XdsTypeUrls.Address, name);
         }
         if (settings.Authority.Address is { } authority)
         {
@@ -39,6 +42,9 @@ internal sealed class ControlPlane : IDisposable
     }
 
     public CertificateCache? Certificates { get; }
+
+    /// <summary>Asks for one workload, service or address; null: everything is told without asking.</summary>
+    public Func<string, Task>? Demand { get; }
 
     /// <summary>Nothing may be decided before the first full picture.</summary>
     public Task FirstSync => _client?.FirstSync ?? Task.CompletedTask;

@@ -215,7 +215,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         var tls = new MeshTls(new MeshTlsSettings { Tls12 = _settings.Authority.AllowTls12, Time = _time, Revocation = _crl?.List });
         var authorizer = new InboundAuthorizer(_sink, _settings.PolicyInfoLogging, _settings.UnknownPolicy);
         var capture = new CaptureInstaller(_settings.Pods.CaptureRules, _settings.Dns.Enabled, _settings.Ipv6);
-        return new PodProxyFactory(_settings, services, _mesh, tls, certificates, TunnelOptions(), authorizer, capture, _sink, _budget, isTransparent);
+        return new PodProxyFactory(_settings, services, _mesh, tls, certificates, TunnelOptions(), authorizer, capture, _sink, _budget, _control.Demand is { } demand ? new OnDemand(_mesh, demand, _time) : null, isTransparent);
     }
 
     private EventLoopOptions LoopOptions() => new() { Time = _time, UnhandledException = (fault, where) => _log.Error($"unhandled in {where}: {fault}") };

@@ -54,6 +54,8 @@ internal sealed class MeshWorld
         return this;
     }
 
+    public MeshUpdate Update => _update;
+
     public MeshSnapshot Snapshot()
     {
         var state = new MeshState("local-node");

@@ -100,6 +100,9 @@ internal sealed class InboundTunnel : ITrackedConnection
             return null;
         }
 
+        if (_lane.OnDemand is { } onDemand && authority.Address is { } named)
+            await onDemand.EnsureDestinationAsync(_lane.Settings.Network, named);
+
         // (3) One snapshot for the whole decision.
         var mesh = _lane.Workload.Mesh;
         var decision = InboundRouter.Decide(

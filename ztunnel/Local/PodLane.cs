@@ -7,7 +7,7 @@ using Mesh.Ztunnel.Telemetry;
 namespace Mesh.Ztunnel.Local;
 
 /// <summary>One pod on one loop: what its connections there need. Loop only, except what is immutable.</summary>
-internal sealed class PodLane(LoopServices services, LocalWorkload workload, PodSockets sockets, ZtunnelSettings settings, ITunnelCertificates certificates, HboneDialer dialer, HbonePool pool, ByteBudget.PodBudget budget)
+internal sealed class PodLane(LoopServices services, LocalWorkload workload, PodSockets sockets, ZtunnelSettings settings, ITunnelCertificates certificates, HboneDialer dialer, HbonePool pool, ByteBudget.PodBudget budget, OnDemand? onDemand = null)
 {
     public LoopServices Services { get; } = services;
 
@@ -27,6 +27,9 @@ internal sealed class PodLane(LoopServices services, LocalWorkload workload, Pod
 
     /// <summary>Bytes that may wait for slow readers, shared by the pod's lanes.</summary>
     public ByteBudget.PodBudget Budget { get; } = budget;
+
+    /// <summary>Null: the control plane has told everything.</summary>
+    public OnDemand? OnDemand { get; } = onDemand;
 
     public ConnectionTracker Outbound { get; } = new();
 

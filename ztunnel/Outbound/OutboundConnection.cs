@@ -102,6 +102,9 @@ internal sealed class OutboundConnection : ITrackedConnection
             return null;
         }
 
+        if (_lane.OnDemand is { } onDemand)
+            await onDemand.EnsureDestinationAsync(_lane.Settings.Network, original.Address);
+
         // (4) One snapshot for the whole decision: a concurrent update must not mix two worlds.
         var route = OutboundRouter.Choose(
             _lane.Workload.Mesh, _lane.Settings.Network, source, _report.Source.Address, new OriginalDestination(original), _lane.Services.Random, _lane.Services.Load);

@@ -25,12 +25,15 @@ internal sealed class PodProxyFactory(
     CaptureInstaller capture,
     LogSink sink,
     ByteBudget budget,
+    OnDemand? onDemand,
     bool canBeTransparent) : IPodProxyFactory
 {
     private int _nextHome;
 
     public async Task<IPodProxy> StartAsync(string uid, PodInfo info, PodNetwork network)
     {
+        // Asked for now, so that the pod's first connection need not wait for it.
+        _ = onDemand?.EnsureWorkloadAsync(uid);
         var proxy = Make(info, network.Namespace, canBeTransparent && settings.PreserveSource != false);
         await proxy.ListenAsync(!settings.ProxyEnabled ? PodPorts.None : settings.Socks5 ? PodPorts.WithSocks : PodPorts.Everything, settings.Dns.Enabled ? Dns : null);
         if (settings.Pods.CaptureRules == CaptureRules.Off || network.Namespace is not { } ns)
@@ -71,7 +74,7 @@ internal sealed class PodProxyFactory(
         var lanes = loops.Select(services =>
         {
             var dialer = new HboneDialer(services.Loop, tls, certificates, remote => sockets.Connect(remote), hbone);
-            var lane = new PodLane(services, workload, sockets, settings, certificates, dialer, new HbonePool(services.Loop, dialer, hbone), share);
+            var lane = new PodLane(services, workload, sockets, settings, certificates, dialer, new HbonePool(services.Loop, dialer, hbone), share, onDemand);
             return new PodProxy.ServedLane(lane, new HboneServer(lane, authorizer, tls, hbone), authorizer);
         }).ToList();
         return new PodProxy(workload, lanes, home, mesh, share);

@@ -111,6 +111,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         _pods = new PodManager(factory, new PodTelemetry(_metrics, _sink, _readiness));
         _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _time, _stop);
         await _admin.StartAsync();
+        served.Complete();
 
         if (_crl is { } crl)
             control.Spawn(() => crl.WatchAsync(() => _pods.RevokeAsync(crl.List.IsRevokedNow), _ended.Token));
@@ -123,7 +124,6 @@ internal sealed class ZtunnelHost : IAsyncDisposable
 
         // (3)
         var self = _settings is { Mode: ProxyMode.Shared, Self.Workload: { } own } ? await control.InvokeAsync(() => factory.StartSelfAsync(own)) : null;
-        served.Complete();
         var violation = _settings.DedicatedWorkload is { } dedicated
             ? await control.InvokeAsync(() => ServeOneAsync(dedicated))
             : control.InvokeAsync(FollowAgentAsync);

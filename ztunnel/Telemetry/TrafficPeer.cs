@@ -9,6 +9,8 @@ internal sealed record TrafficPeer
 
     public static readonly TrafficPeer Nobody = new();
 
+    private int _hash;
+
     public string Workload { get; private init; } = Unknown;
 
     public string CanonicalService { get; private init; } = Unknown;
@@ -49,6 +51,15 @@ internal sealed record TrafficPeer
         Region = OrUnknown(region),
         Zone = OrUnknown(zone),
     };
+
+    /// <summary>Looked up twice per connection: the same record is the usual case, and the hash of eight strings is worth keeping.</summary>
+    public bool Equals(TrafficPeer? other) => ReferenceEquals(this, other)
+        || (other is not null && Workload == other.Workload && CanonicalService == other.CanonicalService && CanonicalRevision == other.CanonicalRevision
+            && Namespace == other.Namespace && App == other.App && Cluster == other.Cluster && Region == other.Region && Zone == other.Zone);
+
+    public override int GetHashCode() => _hash != 0
+        ? _hash
+        : _hash = HashCode.Combine(Workload, CanonicalService, CanonicalRevision, Namespace, App, Cluster, Region, Zone) | 1;
 
     private static string OrUnknown(string? value) => string.IsNullOrEmpty(value) ? Unknown : value;
 }

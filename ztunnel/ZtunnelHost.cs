@@ -5,6 +5,7 @@ using Mesh.Model;
 using Mesh.Net;
 using Mesh.Runtime;
 using Mesh.Runtime.Admin;
+using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
 using Mesh.Ztunnel.Admin;
@@ -35,7 +36,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private readonly ZtunnelMetrics _metrics;
     private readonly Readiness _readiness;
     private readonly ControlPlane _control;
-    private readonly DecisionRing? _decisions;
+    private readonly DecisionRing<DecisionRecord>? _decisions;
     private readonly TaskCompletionSource<string> _stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
     private readonly List<EventLoop> _loops = [];
@@ -61,7 +62,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         _control = new ControlPlane(settings, _mesh, new XdsTelemetry(_metrics, _sink), _sink, time);
         _budget = new ByteBudget(settings.Tunnel.WaitingBytesLimit);
         _crl = settings.Authority.CrlPath is { } crl ? new CrlFile(crl, _sink, time) : null;
-        _decisions = settings.Admin.DecisionRing > 0 ? new DecisionRing(settings.Admin.DecisionRing, time) : null;
+        _decisions = settings.Admin.DecisionRing > 0 ? new DecisionRing<DecisionRecord>(settings.Admin.DecisionRing) : null;
     }
 
     public async Task<int> RunAsync()
@@ -109,7 +110,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         _loops.Add(control);
         var factory = Factory(isTransparent);
         _pods = new PodManager(factory, new PodTelemetry(_metrics, _sink, _readiness));
-        _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _time, _stop);
+        _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _stop);
         await _admin.StartAsync();
         served.Complete();
 

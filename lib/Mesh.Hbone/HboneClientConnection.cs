@@ -27,6 +27,12 @@ public sealed class HboneClientConnection : HboneConnection
 
     internal Action<HboneClientConnection>? RoomAvailable { get; set; }
 
+    /// <summary>What TCP took when the connection was made; zero inside another tunnel.</summary>
+    public TimeSpan TcpTime { get; init; }
+
+    /// <summary>What the TLS handshake took, the wait for the own certificate not included.</summary>
+    public TimeSpan TlsTime { get; init; }
+
     /// <summary>Not pooled: nobody will open a second tunnel.</summary>
     internal bool EndsWithItsTunnel { get; init; }
 
@@ -67,7 +73,7 @@ public sealed class HboneClientConnection : HboneConnection
 
         stream.UserState = null;
         stream.Reset(Http2ErrorCode.CANCEL);
-        pending.Complete(TunnelResult.Failed(Ending.TunnelRefused, $"http status: {status}", status, headers, pending.Reused));
+        pending.Complete(TunnelResult.Failed(this, Ending.TunnelRefused, $"http status: {status}", pending.Reused, status, headers));
     }
 
     private protected override void OnStreamEnded(Http2Stream stream) =>
@@ -109,13 +115,15 @@ public sealed class HboneClientConnection : HboneConnection
         if (stream.UserState is not PendingConnect pending)
             return;
         stream.UserState = null;
-        pending.Complete(TunnelResult.Failed(ending, error, reused: pending.Reused));
+        pending.Complete(TunnelResult.Failed(pending.Connection, ending, error, pending.Reused));
     }
 
     /// <summary>A CONNECT without an answer yet.</summary>
     private sealed class PendingConnect(HboneClientConnection connection, Http2Stream stream, bool reused)
     {
         public TaskCompletionSource<TunnelResult> Answer { get; } = new();
+
+        public HboneClientConnection Connection { get; } = connection;
 
         public bool Reused { get; } = reused;
 
@@ -127,8 +135,8 @@ public sealed class HboneClientConnection : HboneConnection
                 return;
             stream.UserState = null;
             stream.Reset(Http2ErrorCode.CANCEL);
-            Complete(TunnelResult.Failed(Ending.UpstreamTimeout,
-                $"no answer to CONNECT from {connection.RemoteEndPoint} within {connection._options.ResponseTimeout.TotalSeconds:0} s", reused: Reused));
+            Complete(TunnelResult.Failed(Connection, Ending.UpstreamTimeout,
+                $"no answer to CONNECT from {Connection.RemoteEndPoint} within {Connection._options.ResponseTimeout.TotalSeconds:0} s", Reused));
         }
 
         public void Complete(TunnelResult result)

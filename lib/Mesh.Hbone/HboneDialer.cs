@@ -13,9 +13,6 @@ public readonly record struct DialResult(HboneClientConnection? Connection, Endi
 /// <param name="connectOptions">How this pod's sockets are made (namespace, mark, keep-alive) for a given peer.</param>
 public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates certificates, Func<IPEndPoint, ConnectOptions> connectOptions, HboneOptions options)
 {
-    /// <summary>Handshakes are the expensive part of a connection; their number and time are worth counting.</summary>
-    public Action<TunnelTarget, TimeSpan>? Connected { get; set; }
-
     public async ValueTask<DialResult> DialAsync(TunnelTarget target)
     {
         // (1) Nothing is sent to anybody before we can prove who we are.
@@ -29,10 +26,12 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         if (tcp.Socket is not { } socket)
             return TcpFailed(target, tcp);
         socket.SetNoDelay(true);
+        var tcpTime = loop.Time.GetElapsedTime(started);
 
         // (3)
         var transport = new TlsTransport(socket);
         PeerVerification? peer = null;
+        var handshakeStarted = loop.Time.GetTimestamp();
         var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout);
         if (!handshake.IsOk)
         {
@@ -41,10 +40,11 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         }
 
         // (4) HTTP/2 needs no answer before it may be used: the first CONNECT goes out with the preface.
-        Connected?.Invoke(target, loop.Time.GetElapsedTime(started));
         var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, socket.LocalEndPoint)
         {
             PeerCertificate = options.KeepPeerCertificates ? transport.PeerCertificate : null,
+            TcpTime = tcpTime,
+            TlsTime = loop.Time.GetElapsedTime(handshakeStarted),
         };
         return new DialResult(connection, Ending.Ok, string.Empty);
     }
@@ -61,6 +61,7 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
 
         var transport = new TlsTransport(new TunnelTransport(carrier));
         PeerVerification? peer = null;
+        var started = loop.Time.GetTimestamp();
         var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout);
         if (!handshake.IsOk)
         {
@@ -69,7 +70,11 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
             return TunnelResult.NotDialled(failed.Ending, $"inside the tunnel to the gateway: {failed.Error}");
         }
 
-        var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, carrier.Connection.LocalEndPoint) { EndsWithItsTunnel = true };
+        var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, carrier.Connection.LocalEndPoint)
+        {
+            EndsWithItsTunnel = true,
+            TlsTime = loop.Time.GetElapsedTime(started),
+        };
         connection.Start();
         return await connection.ConnectAsync(connect, reused: false);
     }

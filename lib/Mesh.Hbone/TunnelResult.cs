@@ -7,8 +7,9 @@ namespace Mesh.Hbone;
 /// <summary>What became of a CONNECT: a tunnel, or one ending of the closed set with the text for people.</summary>
 public readonly struct TunnelResult
 {
-    private TunnelResult(Tunnel? tunnel, Ending ending, string error, int? status, HeaderList? headers, bool reused, bool dialFailed = false)
+    private TunnelResult(Tunnel? tunnel, Ending ending, string error, int? status, HeaderList? headers, HboneClientConnection? connection, bool reused, bool dialFailed = false)
     {
+        Connection = connection;
         DialFailed = dialFailed;
         Tunnel = tunnel;
         Ending = ending;
@@ -34,15 +35,19 @@ public readonly struct TunnelResult
     /// <summary>True if there was no connection on which a CONNECT could have been sent.</summary>
     public bool DialFailed { get; }
 
+    /// <summary>The connection on which the CONNECT went out; null where there was none.</summary>
+    public HboneClientConnection? Connection { get; }
+
     /// <summary>True if the CONNECT went over a connection that stood already.</summary>
     public bool Reused { get; }
 
     [MemberNotNullWhen(true, nameof(Tunnel))]
     public bool IsOpen => Tunnel is not null;
 
-    internal static TunnelResult Open(Tunnel tunnel, bool reused) => new(tunnel, Ending.Ok, string.Empty, 200, tunnel.Headers, reused);
+    internal static TunnelResult Open(Tunnel tunnel, bool reused) => new(tunnel, Ending.Ok, string.Empty, 200, tunnel.Headers, tunnel.Connection as HboneClientConnection, reused);
 
-    internal static TunnelResult Failed(Ending ending, string error, int? status = null, HeaderList? headers = null, bool reused = false) => new(null, ending, error, status, headers, reused);
+    internal static TunnelResult Failed(HboneClientConnection connection, Ending ending, string error, bool reused, int? status = null, HeaderList? headers = null) =>
+        new(null, ending, error, status, headers, connection, reused);
 
-    internal static TunnelResult NotDialled(Ending ending, string error) => new(null, ending, error, null, null, false, dialFailed: true);
+    internal static TunnelResult NotDialled(Ending ending, string error) => new(null, ending, error, null, null, null, false, dialFailed: true);
 }

@@ -1,5 +1,6 @@
 using Mesh.Runtime;
 using Mesh.Runtime.Admin;
+using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
 using Mesh.Ztunnel.Settings;
@@ -21,7 +22,7 @@ internal static class AdminPorts
         """;
 
     public static AdminServer Make(
-        ZtunnelSettings settings, LogSink sink, MetricRegistry registry, Readiness readiness, ConfigDump dump, DecisionRing? decisions, TimeProvider time,
+        ZtunnelSettings settings, LogSink sink, MetricRegistry registry, Readiness readiness, ConfigDump dump, DecisionRing<DecisionRecord>? decisions,
         TaskCompletionSource<string> stop)
     {
         var server = new AdminServer(sink);
@@ -38,14 +39,7 @@ internal static class AdminPorts
             });
             routes.MapLogging(sink, sink.Filter);
             if (decisions is not null)
-            {
-                routes.Map("/decisions", http =>
-                {
-                    string? Query(string name) => http.Request.Query.TryGetValue(name, out var value) && value.Count > 0 ? value[0] : null;
-                    var limit = int.TryParse(Query("limit"), out var given) ? given : (int?)null;
-                    return AdminReply.TextAsync(http, DecisionPage.Render(decisions, time, Query("src"), Query("dst"), Query("id"), Query("ending"), limit));
-                });
-            }
+                routes.MapDecisions(decisions);
         });
         server.Listen("stats", AdminServer.Any(settings.Admin.StatsPort), routes => routes.MapMetrics(registry));
         server.Listen("readiness", AdminServer.Any(settings.Admin.ReadinessPort), routes => routes.MapReadiness(readiness));

@@ -35,9 +35,12 @@ internal sealed class ConnectionTracker
             // Cutting may remove the node: step first.
             var connection = node.Value;
             node = node.Next;
-            if (connection.Facts is not { } facts || PolicyEvaluator.Evaluate(mesh, destination, facts).Allowed)
+            if (connection.Facts is not { } facts)
                 continue;
-            connection.Cut(Ending.PolicyChanged);
+            var decision = PolicyEvaluator.Evaluate(mesh, destination, facts);
+            if (decision.Allowed)
+                continue;
+            connection.Forbid(mesh, destination, decision);
             cut++;
         }
         return cut;

@@ -1,5 +1,6 @@
 using Mesh.Model;
 using Mesh.Model.Policy;
+using Mesh.Model.Workloads;
 
 namespace Mesh.Ztunnel.Forwarding;
 
@@ -11,6 +12,9 @@ internal interface ITrackedConnection
 
     /// <summary>Null: no policy applies to it (outbound).</summary>
     ConnectionFacts? Facts { get; }
+
+    /// <summary>A policy that came later forbids it: it ends, and says by which.</summary>
+    void Forbid(MeshSnapshot mesh, Workload destination, in PolicyDecision decision) => Cut(Ending.PolicyChanged);
 
     /// <summary>Ends it. Safe in every phase and more than once.</summary>
     void Cut(Ending ending);

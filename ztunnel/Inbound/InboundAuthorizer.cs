@@ -5,6 +5,7 @@ using Mesh.Model.Workloads;
 using Mesh.Runtime.Logging;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Settings;
+using Mesh.Ztunnel.Telemetry;
 
 namespace Mesh.Ztunnel.Inbound;
 
@@ -27,12 +28,12 @@ internal sealed class InboundAuthorizer(LogSink sink, bool infoLogging, UnknownP
     private readonly Log _log = sink.For("rbac");
 
     /// <param name="failure">Why not, when the result is null.</param>
-    /// <param name="steps">Each policy that was tried and what became of it, filled when the connection is refused.</param>
+    /// <param name="verdict">By which rule; with each policy that was tried and what became of it when the connection is refused.</param>
     public AuthorizedTunnel? Authorize(
-        MeshSnapshot mesh, Workload destination, IPEndPoint target, in ConnectionFacts facts, out Failure failure, out IReadOnlyList<string>? steps)
+        MeshSnapshot mesh, Workload destination, IPEndPoint target, in ConnectionFacts facts, out Failure failure, out ConnectionVerdict verdict)
     {
-        steps = null;
         var decision = PolicyEvaluator.Evaluate(mesh, destination, facts);
+        verdict = new ConnectionVerdict(mesh.Version, decision.Outcome, decision.Policy);
         Note(decision, destination);
         if (decision.UnknownPolicy is { } unknown && unknownPolicy == UnknownPolicy.Deny && decision.Allowed)
         {
@@ -46,10 +47,14 @@ internal sealed class InboundAuthorizer(LogSink sink, bool infoLogging, UnknownP
         }
         failure = new Failure(decision.Ending, $"connection closed due to policy rejection: {decision.Reason}");
         // Refusals are rare and must explain themselves: the second evaluation writes down every clause.
-        var trace = PolicyEvaluator.Evaluate(mesh, destination, facts, trace: true).Trace ?? [];
-        steps = [.. trace.Select(t => $"{(t.DryRun ? "dry run " : string.Empty)}{t.Action} {t.Policy}: {(t.Matched ? "matched" : "did not match")}: {t.Detail}")];
+        verdict = verdict with { Steps = Explain(mesh, destination, facts) };
         return null;
     }
+
+    /// <summary>Each policy that is tried and what becomes of it: the first clause that does not match, or the rule that does.</summary>
+    public static IReadOnlyList<string> Explain(MeshSnapshot mesh, Workload destination, in ConnectionFacts facts) =>
+        [.. (PolicyEvaluator.Evaluate(mesh, destination, facts, trace: true).Trace ?? [])
+            .Select(t => $"{(t.DryRun ? "dry run " : string.Empty)}{t.Action} {t.Policy}: {(t.Matched ? "matched" : "did not match")}: {t.Detail}")];
 
     private void Note(in PolicyDecision decision, Workload destination)
     {

@@ -66,6 +66,13 @@ internal sealed class InboundTunnel : ITrackedConnection
         }
     }
 
+    public void Forbid(MeshSnapshot mesh, Workload destination, in PolicyDecision decision)
+    {
+        if (Facts is { } facts)
+            _report.Verdict = new ConnectionVerdict(mesh.Version, decision.Outcome, decision.Policy, InboundAuthorizer.Explain(mesh, destination, facts));
+        Cut(Ending.PolicyChanged);
+    }
+
     public void Cut(Ending ending)
     {
         if (_isCut)
@@ -121,9 +128,10 @@ internal sealed class InboundTunnel : ITrackedConnection
 
         // (5) From here on a policy that changes is asked again about this connection.
         Facts = facts;
-        if (_authorizer.Authorize(mesh, local, route.Target, facts, out var refusal, out var steps) is not { } authorized)
+        var authorized = _authorizer.Authorize(mesh, local, route.Target, facts, out var refusal, out var verdict);
+        _report.Verdict = verdict;
+        if (authorized is null)
         {
-            _report.Steps = steps;
             Refuse(401, refusal);
             return null;
         }

@@ -1,6 +1,7 @@
 using System.Net;
 using Mesh.Model;
 using Mesh.Model.Policy;
+using Mesh.Model.Workloads;
 using Mesh.Net;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Local;
@@ -55,6 +56,13 @@ internal sealed class PassthroughConnection : ITrackedConnection
         }
     }
 
+    public void Forbid(MeshSnapshot mesh, Workload destination, in PolicyDecision decision)
+    {
+        if (Facts is { } facts)
+            _report.Verdict = new ConnectionVerdict(mesh.Version, decision.Outcome, decision.Policy, InboundAuthorizer.Explain(mesh, destination, facts));
+        Cut(Ending.PolicyChanged);
+    }
+
     public void Cut(Ending ending)
     {
         if (_isCut)
@@ -103,9 +111,10 @@ internal sealed class PassthroughConnection : ITrackedConnection
         });
         var facts = new ConnectionFacts { SourceAddress = source.Address, DestinationAddress = target.Address, DestinationPort = (ushort)target.Port };
         Facts = facts;
-        if (_authorizer.Authorize(mesh, local, target, facts, out var refusal, out var steps) is not { } authorized)
+        var authorized = _authorizer.Authorize(mesh, local, target, facts, out var refusal, out var verdict);
+        _report.Verdict = verdict;
+        if (authorized is null)
         {
-            _report.Steps = steps;
             _report.Complete(refusal);
             return;
         }

@@ -20,17 +20,18 @@ internal static class NestedTunnel
         var outerTarget = new TunnelTarget(source.Identity, route.Gateway, route.Hop.EndPoint, client.Address);
         var outer = await lane.Pool.OpenAsync(outerTarget, HboneHeaders.Connect(route.Authority, baggage, client, route.Service?.Hostname, trace));
         if (outer.Tunnel is not { } carrier)
-            return new OpenedUpstream(null, null, UpstreamOpener.FailureOf(outer, route.Hop.Port));
+            return UpstreamOpener.Opened(outer, route.Hop.Port);
 
         // (2) The inner one proves the identity of the service, and says from which network the caller is.
         var innerTarget = outerTarget with { Accepted = route.Final };
         var connect = HboneHeaders.Connect(route.Authority, baggage, client, route.Service?.Hostname, trace, network: lane.Settings.Network);
         var inner = await lane.Dialer.OpenInsideAsync(carrier, innerTarget, connect);
-        if (inner.Tunnel is not { } tunnel)
-            return new OpenedUpstream(null, null, UpstreamOpener.FailureOf(inner, route.Hop.Port));
+        var opened = UpstreamOpener.Opened(inner, route.Hop.Port);
+        if (opened.Tunnel is not { } tunnel)
+            return opened;
 
         // (3) The answer describes who is really there; the registry only knew a gateway.
-        return new OpenedUpstream(tunnel, null, null) { Redescribed = Describe(route, source, tunnel) };
+        return opened with { Redescribed = Describe(route, source, tunnel) };
     }
 
     private static ConnectionContext Describe(OutboundRoute.DoubleTunnel route, Workload source, Tunnel tunnel)

@@ -83,6 +83,9 @@ internal sealed class OutboundConnection : ITrackedConnection
     /// <returns>Null: the story is over and reported.</returns>
     private async Task<OpenedUpstream?> OpenAsync()
     {
+        var trace = TraceParent.New();
+        _report.TraceId = trace.TraceId.ToHexString();
+
         // (1)
         if ((_target ?? _downstream.GetOriginalDestination()) is not { } original)
             return null;
@@ -106,8 +109,10 @@ internal sealed class OutboundConnection : ITrackedConnection
             await onDemand.EnsureDestinationAsync(_lane.Settings.Network, original.Address);
 
         // (4) One snapshot for the whole decision: a concurrent update must not mix two worlds.
+        var mesh = _lane.Workload.Mesh;
+        _report.Verdict = new ConnectionVerdict(mesh.Version);
         var route = OutboundRouter.Choose(
-            _lane.Workload.Mesh, _lane.Settings.Network, source, _report.Source.Address, new OriginalDestination(original), _lane.Services.Random, _lane.Services.Load);
+            mesh, _lane.Settings.Network, source, _report.Source.Address, new OriginalDestination(original), _lane.Services.Random, _lane.Services.Load);
 
         // (5)
         if (route is OutboundRoute.Refuse refusal)
@@ -120,9 +125,9 @@ internal sealed class OutboundConnection : ITrackedConnection
         Describe(route, source);
 
         // (6)
-        var trace = TraceParent.New();
-        _report.TraceId = trace.TraceId.ToHexString();
         var upstream = await UpstreamOpener.OpenAsync(_lane, route, source, _report.Source, trace, Resolved);
+        if (upstream.Connection is { } connection)
+            _report.Through(connection, upstream.Reused);
         if (_isCut || upstream.Failure is not null)
         {
             upstream.Discard();

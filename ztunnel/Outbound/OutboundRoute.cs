@@ -43,6 +43,9 @@ internal abstract record OutboundRoute
     {
         /// <summary>The family that a resolved hostname should have.</summary>
         public System.Net.Sockets.AddressFamily PreferredFamily { get; init; }
+
+        /// <summary>The next hop is a waypoint before the destination.</summary>
+        public bool IsWaypoint { get; init; }
     }
 
     /// <summary>A tunnel to a gateway and inside it a tunnel to the workload in the other network.</summary>

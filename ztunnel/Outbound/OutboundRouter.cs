@@ -109,6 +109,7 @@ internal static class OutboundRouter
             {
                 Destination = waypoint.Workload,
                 Service = service,
+                IsWaypoint = true,
                 PreferredFamily = named.AddressFamily,
             }
             : NoAddress(waypoint.Workload);

@@ -16,6 +16,7 @@ internal static class RouteContext
             Service = route.Service,
             DestinationIdentity = route.Destination?.Identity,
             Hop = Hop(route),
+            Route = Name(route),
         };
         return route switch
         {
@@ -24,6 +25,15 @@ internal static class RouteContext
             _ => context,
         };
     }
+
+    private static string Name(OutboundRoute route) => route switch
+    {
+        OutboundRoute.Tunnel { IsWaypoint: true } => "waypoint",
+        OutboundRoute.Tunnel => "tunnel",
+        OutboundRoute.DoubleTunnel => "gateway",
+        OutboundRoute.Direct => "plain",
+        _ => "passthrough",
+    };
 
     public static string Protocol(OutboundRoute route) => route switch
     {

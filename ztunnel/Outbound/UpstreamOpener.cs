@@ -17,6 +17,11 @@ internal readonly record struct OpenedUpstream(Tunnel? Tunnel, LoopSocket? Socke
     /// <summary>Set when the far end said more about itself than the registry knows.</summary>
     public ConnectionContext? Redescribed { get; init; }
 
+    /// <summary>The tunnel connection that was used, also where it refused; null where there was none.</summary>
+    public HboneClientConnection? Connection { get; init; }
+
+    public bool Reused { get; init; }
+
     /// <summary>Nobody wants it any more.</summary>
     public void Discard()
     {
@@ -39,12 +44,12 @@ internal static class UpstreamOpener
     };
 
     /// <summary>A failed CONNECT in the words of the access log.</summary>
-    internal static Failure FailureOf(in TunnelResult result, int port)
+    private static Failure FailureOf(in TunnelResult result, int port)
     {
         // A SYN to the mesh's port without any answer has its own flag: dashboards point at NetworkPolicy with it.
         var isBlocked = result.DialFailed && result.Ending == Ending.UpstreamTimeout;
-        var text = result.Headers?.Get(HboneHeaders.Reason) is { } reason ? $"{result.Error} ({reason})" : result.Error;
-        return new Failure(result.Ending, text, isBlocked && port == OutboundRouter.HbonePort ? Failure.NetworkPolicyFlag : null);
+        var reason = result.Headers?.Get(HboneHeaders.Reason);
+        return new Failure(result.Ending, reason is null ? result.Error : $"{result.Error} ({reason})", isBlocked && port == OutboundRouter.HbonePort ? Failure.NetworkPolicyFlag : null, reason);
     }
 
     private static async ValueTask<OpenedUpstream> OpenTunnelAsync(
@@ -58,8 +63,11 @@ internal static class UpstreamOpener
         var result = await lane.Pool.OpenAsync(target, connect);
         if (result.Ending == Ending.CertificateRevoked)
             lane.Telemetry.Metrics.CrlRejections.With("source").Increment();
-        return result.IsOpen ? new OpenedUpstream(result.Tunnel, null, null) : new OpenedUpstream(null, null, FailureOf(result, route.Hop.Port));
+        return Opened(result, route.Hop.Port);
     }
+
+    internal static OpenedUpstream Opened(in TunnelResult result, int port) =>
+        new(result.Tunnel, null, result.IsOpen ? null : FailureOf(result, port)) { Connection = result.Connection, Reused = result.Reused };
 
     private static async ValueTask<OpenedUpstream> OpenDirectAsync(PodLane lane, OutboundRoute.Direct route, Action<string> resolved) =>
         await AddressAsync(route.Hop, route.PreferredFamily, resolved) is { } address

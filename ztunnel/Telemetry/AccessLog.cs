@@ -44,13 +44,17 @@ internal sealed class AccessLog(LogSink sink, TimeProvider time)
 
     private LogEvent Ours(LogEvent line, ConnectionReport report, Ending ending)
     {
-        line.Text("policies", report.Steps is { Count: > 0 } steps ? string.Join("; ", steps) : null).Text("ending", ending.Name()).Text("trace_id", report.TraceId);
+        line.Text("policies", report.Verdict.Steps is { Count: > 0 } steps ? string.Join("; ", steps) : null).Text("ending", ending.Name()).Text("trace_id", report.TraceId);
         if (report.Times.Deciding(time) is { } deciding)
             line.Milliseconds("time.decide", deciding);
         if (report.Times.Connecting(time) is { } connecting)
             line.Milliseconds("time.connect", connecting);
+        if (report.Times.Tls is { } tls)
+            line.Milliseconds("time.tls", tls);
         if (report.Times.ToFirstByte(time) is { } first)
             line.Milliseconds("time.first_byte", first);
+        if (report.Times.Idle(time) is { } idle)
+            line.Milliseconds("time.idle", idle);
         return line;
     }
 

@@ -31,6 +31,9 @@ internal sealed record ConnectionContext
     /// <summary>The next hop (outbound) or our listener (inbound).</summary>
     public required EndPoint Hop { get; init; }
 
+    /// <summary>How it goes on from here, one of docs/decisions.md; null inbound.</summary>
+    public string? Route { get; init; }
+
     /// <summary>The authority of the CONNECT.</summary>
     public string? HboneTarget { get; init; }
 

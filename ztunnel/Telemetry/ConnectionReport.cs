@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Hbone;
 using Mesh.Model;
 using Mesh.Model.Workloads;
 using Mesh.Ztunnel.Forwarding;
@@ -37,8 +38,8 @@ internal sealed class ConnectionReport : ITransferMeter
 
     public string? TraceId { get; set; }
 
-    /// <summary>What was tried on the way to the decision, for the record; null when nobody asks.</summary>
-    public IReadOnlyList<string>? Steps { get; set; }
+    /// <summary>Which configuration decided, and by which rule.</summary>
+    public ConnectionVerdict Verdict { get; set; }
 
     public void Open(ConnectionContext context)
     {
@@ -56,25 +57,30 @@ internal sealed class ConnectionReport : ITransferMeter
         _series = _telemetry.Series.Get(Key(context));
     }
 
+    /// <summary>The tunnel goes through this connection, or was refused on it.</summary>
+    public void Through(HboneClientConnection connection, bool reused) => _times.Through(connection, reused);
+
     public void Connected() => _times.Connected = _telemetry.Now;
 
     void ITransferMeter.Forwarded(long bytes)
     {
+        _times.LastByte = _telemetry.Now;
         _forwarded += bytes;
         _series?.Received(bytes);
     }
 
     void ITransferMeter.Returned(long bytes)
     {
+        _times.LastByte = _telemetry.Now;
         if (_returned == 0)
-            _times.FirstByteBack = _telemetry.Now;
+            _times.FirstByteBack = _times.LastByte;
         _returned += bytes;
         _series?.Sent(bytes);
     }
 
-    public void Complete(TransferResult result) => Complete(result.Ending, result.Error, null);
+    public void Complete(TransferResult result) => Complete(result.Ending, result.Error);
 
-    public void Complete(Failure failure) => Complete(failure.Ending, failure.Text, failure.Flag);
+    public void Complete(Failure failure) => Complete(failure.Ending, failure.Text, failure.Flag, failure.PeerReason);
 
     /// <summary>As <c>/config_dump</c> shows it; null while nothing is decided.</summary>
     /// <param name="original">What the client asked for; null: what the connection was made to.</param>
@@ -93,7 +99,7 @@ internal sealed class ConnectionReport : ITransferMeter
 
     internal ref readonly TimeParts Times => ref _times;
 
-    private void Complete(Ending ending, string? error, string? flag)
+    private void Complete(Ending ending, string? error, string? flag = null, string? peerReason = null)
     {
         if (_completed)
             return;
@@ -109,7 +115,9 @@ internal sealed class ConnectionReport : ITransferMeter
         {
             _telemetry.AccessLog.Denied(this, ending, error);
         }
-        _telemetry.Decisions?.Add(this, _context, ending, error);
+        _telemetry.Decisions?.Add(new DecisionRecord(
+            _telemetry.Time.GetUtcNow(), _isOutbound, _source, Destination, _context, Verdict, ending, error, peerReason,
+            _forwarded, _returned, _times, _telemetry.Time, TraceId));
     }
 
     private TrafficKey Key(ConnectionContext context) => new(

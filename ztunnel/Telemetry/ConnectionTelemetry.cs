@@ -1,9 +1,10 @@
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 
 namespace Mesh.Ztunnel.Telemetry;
 
 /// <summary>What reports need, per loop: the series memory belongs to one loop, log and records to all.</summary>
-internal sealed class ConnectionTelemetry(EventLoop loop, ZtunnelMetrics metrics, AccessLog accessLog, DecisionRing? decisions)
+internal sealed class ConnectionTelemetry(EventLoop loop, ZtunnelMetrics metrics, AccessLog accessLog, DecisionRing<DecisionRecord>? decisions)
 {
     public ZtunnelMetrics Metrics { get; } = metrics;
 
@@ -12,7 +13,7 @@ internal sealed class ConnectionTelemetry(EventLoop loop, ZtunnelMetrics metrics
     public AccessLog AccessLog { get; } = accessLog;
 
     /// <summary>Null: switched off.</summary>
-    public DecisionRing? Decisions { get; } = decisions;
+    public DecisionRing<DecisionRecord>? Decisions { get; } = decisions;
 
     public TimeProvider Time => loop.Time;
 

@@ -1,30 +1,80 @@
 using System.Net;
+using System.Text.Json;
 using Mesh.Model;
+using Mesh.Runtime.Decisions;
 
 namespace Mesh.Ztunnel.Telemetry;
 
-/// <summary>Why one connection went where it went and how it ended.</summary>
+/// <summary>Why one connection went where it went and how it ended. Holds what the connection held anyway: making one costs one object.</summary>
 internal sealed record DecisionRecord(
-    long Number,
     DateTimeOffset Time,
     bool IsOutbound,
     IPEndPoint Source,
     IPEndPoint Destination,
     ConnectionContext? Context,
-    Ending Ending,
+    ConnectionVerdict Verdict,
+    Ending How,
     string? Error,
-    IReadOnlyList<string>? Steps,
+    string? PeerReason,
     long BytesForwarded,
     long BytesReturned,
     TimeParts Times,
-    string? TraceId)
+    TimeProvider Clock,
+    string? TraceId) : IDecision
 {
-    /// <summary>Query of <c>GET /decisions</c>: every given part must be found in the record.</summary>
-    public bool Matches(string? source, string? destination, string? id, string? ending) =>
-        (source is null || Contains(source, Source.ToString(), Context?.SourceName, Context?.SourceIdentity?.ToString(), Context?.ClientIdentity?.ToString()))
-        && (destination is null || Contains(destination, Destination.ToString(), Context?.DestinationName, Context?.HboneTarget, Context?.Service?.Hostname, Context?.DestinationIdentity?.ToString()))
-        && (id is null || TraceId == id)
-        && (ending is null || Ending.Name() == ending);
+    public string Ending => How.Name();
+
+    public bool IsFrom(string text) =>
+        Contains(text, Source.ToString(), Context?.SourceName, Context?.SourceIdentity?.ToString(), Context?.ClientIdentity?.ToString());
+
+    public bool IsTo(string text) =>
+        Contains(text, Destination.ToString(), Context?.DestinationName, Context?.HboneTarget, Context?.Service?.Hostname, Context?.DestinationIdentity?.ToString());
+
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteString("time", Time);
+        json.WriteString("direction", IsOutbound ? "outbound" : "inbound");
+        json.WriteString("ending", Ending);
+        json.Text("error", Error);
+        json.Text("peer_reason", PeerReason);
+        json.Text("trace_id", TraceId);
+        if (Verdict.Snapshot > 0)
+            json.WriteNumber("snapshot", Verdict.Snapshot);
+        json.WriteString("src.addr", Source.ToString());
+        json.WriteString("dst.original", Destination.ToString());
+        if (Context is { } context)
+            Write(json, context);
+        if (Times.Tunnel != TunnelOrigin.None)
+            json.WriteString("tunnel", Times.Tunnel == TunnelOrigin.New ? "new" : "reused");
+        json.Text("policy", Verdict.Text);
+        json.Texts("steps", Verdict.Steps);
+        json.WriteNumber("bytes_forwarded", BytesForwarded);
+        json.WriteNumber("bytes_returned", BytesReturned);
+        json.Milliseconds("decide_ms", Times.Deciding(Clock));
+        json.Milliseconds("connect_ms", Times.Connecting(Clock));
+        json.Milliseconds("tcp_ms", Times.Tcp);
+        json.Milliseconds("tls_ms", Times.Tls);
+        json.Milliseconds("first_byte_ms", Times.ToFirstByte(Clock));
+        json.Milliseconds("idle_ms", Times.Idle(Clock));
+        json.Milliseconds("total_ms", Times.Total(Clock));
+    }
+
+    private static void Write(Utf8JsonWriter json, ConnectionContext context)
+    {
+        json.Text("src.workload", context.SourceName);
+        json.Text("src.namespace", context.Source?.Namespace);
+        if (context.IsMutualTls)
+            json.Text("src.identity", context.SourceIdentity?.ToString());
+        json.Text("src.client_identity", context.ClientIdentity?.ToString());
+        json.Text("dst.addr", context.Hop.ToString());
+        json.Text("dst.hbone_addr", context.HboneTarget);
+        json.Text("dst.service", context.Service?.Hostname);
+        json.Text("dst.workload", context.DestinationName);
+        json.Text("dst.namespace", context.Destination?.Namespace);
+        if (context.IsMutualTls)
+            json.Text("dst.identity", context.DestinationIdentity?.ToString());
+        json.Text("route", context.Route);
+    }
 
     private static bool Contains(string wanted, params ReadOnlySpan<string?> candidates)
     {

@@ -10,6 +10,7 @@ using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
 using Mesh.Net;
 using Mesh.Runtime;
+using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
 using Mesh.Testing;
@@ -197,7 +198,7 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
             ["PROXY_MODE"] = "dedicated",
             ["PROXY_WORKLOAD_INFO"] = "ns1/x/x",
         }));
-        var telemetry = new ConnectionTelemetry(Loop, new ZtunnelMetrics(new MetricRegistry(), "test"), new AccessLog(_sink, TimeProvider.System), new DecisionRing(64, TimeProvider.System));
+        var telemetry = new ConnectionTelemetry(Loop, new ZtunnelMetrics(new MetricRegistry(), "test"), new AccessLog(_sink, TimeProvider.System), new DecisionRing<DecisionRecord>(64));
         var services = new LoopServices(Loop, telemetry);
         ClientLane = Lane(services, settings, Client);
         ServerLane = Lane(services, settings, Server);

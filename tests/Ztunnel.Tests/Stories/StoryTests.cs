@@ -193,8 +193,8 @@ public sealed class StoryTests
         Assert.True(await IsClosedAsync(socket));
         await rig.LineAsync("inbound").WaitAsync(Patience);
         var record = rig.ServerLane.Telemetry.Decisions!.Newest().First(d => !d.IsOutbound);
-        Assert.Equal(Ending.NoPolicyMatched, record.Ending);
-        var step = Assert.Single(record.Steps!);
+        Assert.Equal(Ending.NoPolicyMatched, record.How);
+        var step = Assert.Single(record.Verdict.Steps!);
         Assert.Contains("ns1/allow", step, StringComparison.Ordinal);
         Assert.Contains("did not match", step, StringComparison.Ordinal);
     }

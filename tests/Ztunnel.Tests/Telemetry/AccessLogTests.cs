@@ -11,7 +11,7 @@ namespace Mesh.Ztunnel.Tests.Telemetry;
 public sealed class AccessLogTests
 {
     /// <summary>Fields of the recording that no two runs share, and those that are ours.</summary>
-    private static readonly string[] Free = ["time", "duration", "ending", "trace_id", "time.decide", "time.connect", "time.first_byte"];
+    private static readonly string[] Free = ["time", "duration", "ending", "trace_id", "time.decide", "time.connect", "time.first_byte", "time.idle"];
 
     private static Workload Pod(string name, string ip, TunnelProtocol protocol = TunnelProtocol.Hbone) => new()
     {

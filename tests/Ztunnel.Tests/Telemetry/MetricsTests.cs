@@ -1,6 +1,7 @@
 using System.Net;
 using Mesh.Model;
 using Mesh.Model.Workloads;
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Telemetry;
 
@@ -110,7 +111,7 @@ public sealed class MetricsTests
         Assert.Equal(16, records.Count);
         Assert.Equal(1039, records[0].Source.Port);
         Assert.Equal(1024, records[^1].Source.Port);
-        Assert.All(records, r => Assert.True(r.Matches(null, "198.18.1.21", null, "self_call")));
-        Assert.All(records, r => Assert.False(r.Matches(null, null, null, "ok")));
+        Assert.Equal(16, rig.Decisions.Find(DecisionQuery.All with { Destination = "198.18.1.21", Ending = "self_call" }).Count());
+        Assert.Empty(rig.Decisions.Find(DecisionQuery.All with { Ending = "ok" }));
     }
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
 using Mesh.Ztunnel.Forwarding;
@@ -21,13 +22,13 @@ internal sealed class ReportRig : IDisposable
     {
         Assert.True(LogFilter.TryParse("info,access=debug", out var filter, out _));
         _sink = new LogSink(_output, format, filter, TimeProvider.System);
-        Decisions = new DecisionRing(16, TimeProvider.System);
+        Decisions = new DecisionRing<DecisionRecord>(16);
         Telemetry = new ConnectionTelemetry(_loop, new ZtunnelMetrics(_registry, "1.99.0"), new AccessLog(_sink, TimeProvider.System), Decisions);
     }
 
     public ConnectionTelemetry Telemetry { get; }
 
-    public DecisionRing Decisions { get; }
+    public DecisionRing<DecisionRecord> Decisions { get; }
 
     public ConnectionReport Start(bool outbound, string source, string destination) =>
         new(Telemetry, outbound, IPEndPoint.Parse(source), IPEndPoint.Parse(destination));

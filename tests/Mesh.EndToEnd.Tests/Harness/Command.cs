@@ -65,9 +65,10 @@ public sealed class Command : IDisposable
         return await running.EndAsync();
     }
 
-    public async Task<CommandResult> EndAsync()
+    /// <param name="patienceOfItsOwn">For a program that rightly takes longer than everything else here.</param>
+    public async Task<CommandResult> EndAsync(TimeSpan? patienceOfItsOwn = null)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(patienceOfItsOwn ?? Patience);
         try
         {
             await _process.WaitForExitAsync(patience.Token);

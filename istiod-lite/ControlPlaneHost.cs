@@ -40,21 +40,25 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
         ProcessMetrics.Register(registry);
         var metrics = new ControlPlaneMetrics(registry);
 
+        var health = new Health(readiness, registry, sink?.For("health"));
+
         _authority = CertificateAuthority.Open(options.StateFolder, settings.TrustDomain, options.Lifetimes, time);
         var tokens = TokenKey.Open(options.StateFolder);
         _serverCertificate = new ServerCertificate(_authority, ServerNames(settings), ServerAddresses(options.Listen.Address), time, sink?.For("ca"));
 
         var publisher = new Publisher();
-        _reconciler = new Reconciler(settings, publisher, new AddressBookFile(Path.Combine(options.StateFolder, "addresses.json"), _log), metrics, time, sink?.For("config"));
+        _reconciler = new Reconciler(settings, publisher, new AddressBookFile(Path.Combine(options.StateFolder, "addresses.json"), health, _log), metrics, time, sink?.For("config"));
         _source = new FileSource(new ConfigFolder(options.ConfigFolder), time, sink?.For("files"));
         _reconciler.Refresh = _source.RefreshAsync;
         _source.Changed += _reconciler.Apply;
 
         var discovery = new DiscoveryService(_reconciler, publisher, tokens, metrics, time, sink?.For("xds"));
+        health.Ask("clients", () => ClientFaults.Of(discovery.Streams, time.GetUtcNow()));
+        health.Ask("documents", _reconciler.Faults);
         var signing = new SigningService(_authority, tokens, _reconciler, metrics, time, sink?.For("ca"));
         _listener = new DiscoveryListener(options.Listen, discovery, signing, _serverCertificate, time, _log);
         _admin = new AdminServer(sink);
-        _adminPort = _admin.Listen("admin", [options.Admin], routes => DebugPages.Map(routes, _reconciler, discovery, readiness, metrics));
+        _adminPort = _admin.Listen("admin", [options.Admin], routes => DebugPages.Map(routes, _reconciler, publisher, discovery, readiness, health, metrics));
     }
 
     public IPEndPoint DiscoveryEndPoint => _listener.EndPoint;

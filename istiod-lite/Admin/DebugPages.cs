@@ -17,10 +17,10 @@ internal static class DebugPages
 {
     private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static void Map(AdminRoutes routes, Reconciler mesh, DiscoveryService discovery, Readiness readiness, ControlPlaneMetrics metrics)
+    public static void Map(AdminRoutes routes, Reconciler mesh, Publisher publisher, DiscoveryService discovery, Readiness readiness, Health health, ControlPlaneMetrics metrics)
     {
         routes.MapMetrics(metrics.Registry).MapReadiness(readiness);
-        routes.Map("/ready", http => AdminReply.TextAsync(http, readiness.Text, readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable));
+        routes.Map("/ready", http => AdminReply.TextAsync(http, health.Text, readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable));
         routes.Map("/debug/refresh", async http =>
         {
             await mesh.RefreshAsync();
@@ -30,7 +30,8 @@ internal static class DebugPages
         routes.Map("/debug/config_dump", http => JsonAsync(http, Dump(mesh)));
         routes.Map("/debug/registry", http => JsonAsync(http, Registry(mesh)));
         routes.Map("/debug/syncz", http => JsonAsync(http, Sync(discovery)));
-        routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/refresh\n/debug/registry\n/debug/syncz\n/debug/config_dump\n"));
+        routes.Map("/debug/push_status", http => JsonAsync(http, PushStatus(discovery, publisher)));
+        routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/refresh\n/debug/registry\n/debug/syncz\n/debug/push_status\n/debug/config_dump\n"));
     }
 
     private static Task JsonAsync(HttpContext http, JsonNode json) => AdminReply.JsonAsync(http, Encoding.UTF8.GetBytes(json.ToJsonString(_json)));
@@ -75,6 +76,32 @@ internal static class DebugPages
         ["types"] = new JsonArray([.. s.Types.Select(Type)]),
     })]);
 
+    /// <summary>How far the tables are and how many clients are where.</summary>
+    private static JsonObject PushStatus(DiscoveryService discovery, Publisher publisher)
+    {
+        var types = discovery.Streams.SelectMany(s => s.Types).ToLookup(t => t.TypeUrl, StringComparer.Ordinal);
+        return new JsonObject
+        {
+            ["clients"] = discovery.Streams.Count(),
+            ["tables"] = new JsonArray([.. publisher.Tables().Select(t => new JsonObject
+            {
+                ["owner"] = t.Owner,
+                ["type"] = ControlPlaneMetrics.ShortType(t.Table.TypeUrl),
+                ["version"] = t.Table.Version,
+                ["resources"] = t.Table.Count,
+            })]),
+            ["types"] = new JsonArray([.. types.OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => new JsonObject
+            {
+                ["type"] = ControlPlaneMetrics.ShortType(t.Key),
+                ["streams"] = t.Count(),
+                ["synced"] = t.Count(s => s.InSync),
+                ["refusing"] = t.Count(s => s.LastNack is not null && !s.InSync),
+                ["pushes"] = t.Sum(s => s.Pushes),
+                ["rejections"] = t.Sum(s => s.Nacks),
+            })]),
+        };
+    }
+
     private static JsonObject Type(XdsTypeStatus type) => new()
     {
         ["type"] = ControlPlaneMetrics.ShortType(type.TypeUrl),
@@ -82,7 +109,7 @@ internal static class DebugPages
         ["pushes"] = type.Pushes,
         ["sent"] = type.LastPush?.Nonce,
         ["accepted"] = type.LastAck,
-        ["synced"] = type.LastPush is null || type.LastPush.Nonce == type.LastAck,
+        ["synced"] = type.LastPush is null || type.InSync,
         ["rejections"] = type.Nacks,
         ["lastRejection"] = type.LastNack?.Message,
     };

@@ -5,6 +5,7 @@ using Mesh.IstiodLite.Push;
 using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Telemetry;
 using Mesh.Runtime.Logging;
+using Mesh.Runtime.Metrics;
 using Mesh.Xds.Grpc;
 using Mesh.Xds.Server;
 
@@ -25,12 +26,16 @@ internal sealed class DiscoveryService
     private readonly DeltaXdsServerOptions _options;
     private readonly DeltaXdsServer _agents;
     private readonly ConcurrentDictionary<string, DeltaXdsServer> _waypoints = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Counter> _pushes = new(StringComparer.Ordinal);
+    private readonly Func<string, Counter> _pushCounter;
 
     public DiscoveryService(Reconciler mesh, Publisher publisher, TokenKey tokens, ControlPlaneMetrics metrics, TimeProvider time, Log? log)
     {
         (_mesh, _publisher, _tokens, _metrics, _time, _log) = (mesh, publisher, tokens, metrics, time, log);
+        _pushCounter = type => metrics.Pushes.With(ControlPlaneMetrics.ShortType(type));
         _options = new DeltaXdsServerOptions { Time = time, Rejected = OnRejected, Pushed = OnPushed };
         _agents = new DeltaXdsServer([publisher.Authorizations, publisher.Addresses], _options);
+        publisher.Authorizations.Converged = publisher.Addresses.Converged = since => metrics.ConvergenceOfAll.Observe(time.GetElapsedTime(since));
     }
 
     public IEnumerable<XdsStreamStatus> Streams => _agents.Streams.Concat(_waypoints.Values.SelectMany(s => s.Streams)).OrderBy(s => s.Connected);
@@ -58,7 +63,7 @@ internal sealed class DiscoveryService
         _log?.Info($"{caller.Name} connected as {node.Id} from {call.RemoteEndPoint}");
         try
         {
-            await server.ServeAsync(new Stream(call, first), new XdsPeer(caller.Name, caller));
+            await server.ServeAsync(new GrpcXdsServerStream(call, first), new XdsPeer(caller.Name, caller));
         }
         finally
         {
@@ -81,32 +86,10 @@ internal sealed class DiscoveryService
 
     private void OnPushed(XdsStreamStatus stream, XdsPush push)
     {
-        _metrics.Pushes.With(ControlPlaneMetrics.ShortType(push.TypeUrl)).Increment();
-        // A first answer is no consequence of a change.
-        if (_mesh.LastNoticed is > 0 and var noticed && _time.GetElapsedTime(noticed) is var passed && passed < TimeSpan.FromSeconds(30))
-            _metrics.Convergence.Observe(passed);
+        _pushes.GetOrAdd(push.TypeUrl, _pushCounter).Increment();
+        if (push.Since != 0)
+            _metrics.Convergence.Observe(_time.GetElapsedTime(push.Since));
         if (_log?.IsEnabled(LogSeverity.Debug) is true)
             _log.Debug($"{stream.Peer.Name} was sent {push.Resources} and told of {push.Removed} removed {ControlPlaneMetrics.ShortType(push.TypeUrl)}, {push.Bytes} bytes");
-    }
-
-    /// <summary>The stream with its first request put back.</summary>
-    private sealed class Stream(GrpcServerStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> call, DeltaDiscoveryRequest first) : IXdsServerStream
-    {
-        private DeltaDiscoveryRequest? _first = first;
-
-        public CancellationToken Cancellation => call.Cancellation;
-
-        public ValueTask<DeltaDiscoveryRequest?> ReadAsync()
-        {
-            if (_first is null)
-                return call.ReadAsync();
-            var request = _first;
-            _first = null;
-            return ValueTask.FromResult<DeltaDiscoveryRequest?>(request);
-        }
-
-        public ValueTask WriteAsync(XdsResponse response) => call.WriteEncodedAsync(response.Length, response.Pieces());
-
-        public void Abort() => call.Abort();
     }
 }

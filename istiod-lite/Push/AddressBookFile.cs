@@ -1,15 +1,19 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Telemetry;
 using Mesh.IstiodLite.Translation;
 using Mesh.Runtime.Logging;
 
 namespace Mesh.IstiodLite.Push;
 
 /// <summary>Addresses that were given out survive a restart: clients and DNS caches hold them.</summary>
-internal sealed partial class AddressBookFile(string path, Log? log)
+internal sealed partial class AddressBookFile(string path, Health health, Log? log)
 {
     private string? _written;
+
+    /// <summary>The last one that was to be written is not on disk: to be tried again.</summary>
+    public bool IsBehind { get; private set; }
 
     public AddressBook Read()
     {
@@ -34,12 +38,15 @@ internal sealed partial class AddressBookFile(string path, Log? log)
             return;
         try
         {
+            IsBehind = true;
             StateFiles.Replace(path, text);
+            IsBehind = false;
             _written = text;
+            health.Recovered("state folder");
         }
         catch (StateException e)
         {
-            log?.Warn($"{e.Message} Addresses may change with the next start");
+            health.Failing("state folder", $"{e.Message}; make room or correct the permissions. Addresses that were given out since may change with the next start");
         }
     }
 

@@ -26,6 +26,19 @@ internal sealed class Publisher
     public XdsResourceTable Authorizations { get; } = new(XdsTypeUrls.Authorization);
     public XdsResourceTable Addresses { get; } = new(XdsTypeUrls.Address);
 
+    /// <summary>Every table with whose it is, for status pages.</summary>
+    public IReadOnlyList<(string Owner, XdsResourceTable Table)> Tables()
+    {
+        lock (_gate)
+        {
+            return
+            [
+                ("node agents", Authorizations), ("node agents", Addresses),
+                .. _waypoints.SelectMany(w => new[] { (w.Key, w.Value.Policies), (w.Key, w.Value.Clusters), (w.Key, w.Value.Services) }),
+            ];
+        }
+    }
+
     /// <summary>Made when somebody first asks, also before the Gateway is declared: the stream then waits for it.</summary>
     public WaypointTables For(string waypoint)
     {
@@ -38,11 +51,13 @@ internal sealed class Publisher
     }
 
     /// <summary>Returns how many names changed.</summary>
-    public int Publish(Translated translated)
+    /// <param name="translated">Everything that is to be in the tables.</param>
+    /// <param name="since">When the change was noticed, as a timestamp.</param>
+    public int Publish(Translated translated, long since)
     {
         var live = new HashSet<(XdsResourceTable, string)>();
-        var changed = Replace(Authorizations, live, translated.Authorizations.Select(a => (a.Key, (IMessage)a.Value)), null);
-        changed += Replace(Addresses, live, translated.Addresses.Select(a => (a.Key, (IMessage)a.Value.Address)), translated);
+        var changed = Replace(Authorizations, live, translated.Authorizations.Select(a => (a.Key, (IMessage)a.Value)), null, since);
+        changed += Replace(Addresses, live, translated.Addresses.Select(a => (a.Key, (IMessage)a.Value.Address)), translated, since);
         List<string> known;
         lock (_gate)
             known = [.. _waypoints.Keys];
@@ -50,9 +65,9 @@ internal sealed class Publisher
         {
             var tables = For(id);
             var configuration = translated.Waypoints.GetValueOrDefault(id);
-            changed += Replace(tables.Policies, live, Pairs(configuration?.Policies), null);
-            changed += Replace(tables.Clusters, live, Pairs(configuration?.Clusters), null);
-            changed += Replace(tables.Services, live, Pairs(configuration?.Services), null);
+            changed += Replace(tables.Policies, live, Pairs(configuration?.Policies), null, since);
+            changed += Replace(tables.Clusters, live, Pairs(configuration?.Clusters), null, since);
+            changed += Replace(tables.Services, live, Pairs(configuration?.Services), null, since);
         }
         foreach (var gone in _encoded.Keys.Where(k => !live.Contains(k)).ToList())
             _encoded.Remove(gone);
@@ -61,17 +76,17 @@ internal sealed class Publisher
 
     private static IEnumerable<(string, IMessage)> Pairs(IReadOnlyDictionary<string, IMessage>? messages) => (messages ?? new Dictionary<string, IMessage>(StringComparer.Ordinal)).Select(m => (m.Key, m.Value));
 
-    private int Replace(XdsResourceTable table, HashSet<(XdsResourceTable, string)> live, IEnumerable<(string Name, IMessage Body)> resources, Translated? addresses)
+    private int Replace(XdsResourceTable table, HashSet<(XdsResourceTable, string)> live, IEnumerable<(string Name, IMessage Body)> resources, Translated? addresses, long since)
     {
         var list = new List<XdsResource>();
         foreach (var (name, body) in resources)
         {
             live.Add((table, name));
-            if (!_encoded.TryGetValue((table, name), out var known) || !known.Body.Equals(body))
+            if (!_encoded.TryGetValue((table, name), out var known) || !(ReferenceEquals(known.Body, body) || known.Body.Equals(body)))
                 _encoded[(table, name)] = known = (body, Encode(table, name, body, addresses?.Addresses[name]));
             list.Add(known.Encoded);
         }
-        return table.Replace(list);
+        return table.Replace(list, since);
     }
 
     private static XdsResource Encode(XdsResourceTable table, string name, IMessage body, TranslatedAddress? address)

@@ -17,7 +17,6 @@ internal sealed record MeshState(FolderState Folder, Translated Translated, IRea
 internal sealed class Reconciler(MeshSettings settings, Publisher publisher, AddressBookFile book, ControlPlaneMetrics metrics, TimeProvider time, Log? log) : IMeshView
 {
     private volatile MeshState? _current;
-    private long _lastNoticed;
 
     public MeshState Current => _current ?? throw new InvalidOperationException("nothing has been translated yet");
     public ResourceSet Resources => Current.Translated.Resources;
@@ -29,8 +28,12 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
 
     public Task RefreshAsync() => Refresh();
 
-    /// <summary>When the change that was published last had been noticed.</summary>
-    public long LastNoticed => Interlocked.Read(ref _lastNoticed);
+    /// <summary>For the readiness page.</summary>
+    public IEnumerable<string> Faults()
+    {
+        var errors = _current?.Problems.Count(p => p.Severity is ProblemSeverity.Error) ?? 0;
+        return errors == 0 ? [] : [$"{errors} refused, of which {_current!.Folder.KeptDocuments} stay in force in their last good version; see /debug/problems"];
+    }
 
     public void Apply(FolderState folder, long noticed)
     {
@@ -51,10 +54,9 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
         }
 
         // (2)
-        Interlocked.Exchange(ref _lastNoticed, noticed);
-        var changed = publisher.Publish(translated);
+        var changed = publisher.Publish(translated, noticed);
         metrics.PushTime.Observe(time.GetElapsedTime(noticed));
-        if (!ReferenceEquals(translated.Book, _current?.Translated.Book))
+        if (book.IsBehind || !ReferenceEquals(translated.Book, _current?.Translated.Book))
             book.Write(translated.Book);
 
         // (3)

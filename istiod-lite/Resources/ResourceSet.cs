@@ -1,50 +1,42 @@
+using System.Collections.Immutable;
+
 namespace Mesh.IstiodLite.Resources;
 
-/// <summary>Everything that is in force at one moment, by kind, each list in order of precedence. Immutable.</summary>
+/// <summary>Everything that is in force at one moment, by kind, each list in order of precedence. Immutable; the next one shares what did not change.</summary>
 internal sealed class ResourceSet
 {
-    private readonly Dictionary<ResourceKey, Resource> _byKey = [];
-    private readonly Dictionary<Type, Array> _byType = [];
+    private readonly ImmutableDictionary<ResourceKey, Resource> _byKey;
+    private readonly Dictionary<Type, Array> _byType;
 
     public static readonly ResourceSet Empty = new([]);
 
     /// <summary>Where two documents are the same object the first of <paramref name="resources"/> counts.</summary>
     public ResourceSet(IEnumerable<Resource> resources)
     {
+        var byKey = ImmutableDictionary.CreateBuilder<ResourceKey, Resource>();
         foreach (var resource in resources)
-            _byKey.TryAdd(resource.Key, resource);
-        Pods = Of<Pod>();
-        Services = Of<Service>();
-        Slices = Of<EndpointSlice>();
-        Namespaces = Of<NamespaceResource>();
-        Nodes = Of<Node>();
-        WorkloadEntries = Of<WorkloadEntry>();
-        ServiceEntries = Of<ServiceEntry>();
-        PeerAuthentications = Of<PeerAuthentication>();
-        AuthorizationPolicies = Of<AuthorizationPolicy>();
-        RequestAuthentications = Of<RequestAuthentication>();
-        VirtualServices = Of<VirtualService>();
-        DestinationRules = Of<DestinationRule>();
-        GatewayClasses = Of<GatewayClass>();
-        Gateways = Of<Gateway>();
-        HttpRoutes = Of<HttpRouteResource>();
+            byKey.TryAdd(resource.Key, resource);
+        _byKey = byKey.ToImmutable();
+        _byType = _byKey.Values.GroupBy(r => r.GetType()).ToDictionary(g => g.Key, g => Sorted(g.Key, [.. g]));
     }
 
-    public IReadOnlyList<Pod> Pods { get; }
-    public IReadOnlyList<Service> Services { get; }
-    public IReadOnlyList<EndpointSlice> Slices { get; }
-    public IReadOnlyList<NamespaceResource> Namespaces { get; }
-    public IReadOnlyList<Node> Nodes { get; }
-    public IReadOnlyList<WorkloadEntry> WorkloadEntries { get; }
-    public IReadOnlyList<ServiceEntry> ServiceEntries { get; }
-    public IReadOnlyList<PeerAuthentication> PeerAuthentications { get; }
-    public IReadOnlyList<AuthorizationPolicy> AuthorizationPolicies { get; }
-    public IReadOnlyList<RequestAuthentication> RequestAuthentications { get; }
-    public IReadOnlyList<VirtualService> VirtualServices { get; }
-    public IReadOnlyList<DestinationRule> DestinationRules { get; }
-    public IReadOnlyList<GatewayClass> GatewayClasses { get; }
-    public IReadOnlyList<Gateway> Gateways { get; }
-    public IReadOnlyList<HttpRouteResource> HttpRoutes { get; }
+    private ResourceSet(ImmutableDictionary<ResourceKey, Resource> byKey, Dictionary<Type, Array> byType) => (_byKey, _byType) = (byKey, byType);
+
+    public IReadOnlyList<Pod> Pods => Of<Pod>();
+    public IReadOnlyList<Service> Services => Of<Service>();
+    public IReadOnlyList<EndpointSlice> Slices => Of<EndpointSlice>();
+    public IReadOnlyList<NamespaceResource> Namespaces => Of<NamespaceResource>();
+    public IReadOnlyList<Node> Nodes => Of<Node>();
+    public IReadOnlyList<WorkloadEntry> WorkloadEntries => Of<WorkloadEntry>();
+    public IReadOnlyList<ServiceEntry> ServiceEntries => Of<ServiceEntry>();
+    public IReadOnlyList<PeerAuthentication> PeerAuthentications => Of<PeerAuthentication>();
+    public IReadOnlyList<AuthorizationPolicy> AuthorizationPolicies => Of<AuthorizationPolicy>();
+    public IReadOnlyList<RequestAuthentication> RequestAuthentications => Of<RequestAuthentication>();
+    public IReadOnlyList<VirtualService> VirtualServices => Of<VirtualService>();
+    public IReadOnlyList<DestinationRule> DestinationRules => Of<DestinationRule>();
+    public IReadOnlyList<GatewayClass> GatewayClasses => Of<GatewayClass>();
+    public IReadOnlyList<Gateway> Gateways => Of<Gateway>();
+    public IReadOnlyList<HttpRouteResource> HttpRoutes => Of<HttpRouteResource>();
 
     public int Count => _byKey.Count;
     public IEnumerable<Resource> All => _byKey.Values;
@@ -52,14 +44,59 @@ internal sealed class ResourceSet
     public T? Find<T>(string kind, string ns, string name)
         where T : Resource => _byKey.GetValueOrDefault(new ResourceKey(kind, ns, name)) as T;
 
-    private T[] Of<T>()
-        where T : Resource
+    /// <summary>The set after some changes; lists of kinds that nothing changed in are the same objects.</summary>
+    public ResourceSet With(IReadOnlyList<ResourceChange> changes)
     {
-        if (_byType.TryGetValue(typeof(T), out var cached))
-            return (T[])cached;
-        var list = _byKey.Values.OfType<T>().ToArray();
-        Array.Sort(list, Resource.CompareByAge);
-        _byType[typeof(T)] = list;
-        return list;
+        if (changes.Count == 0)
+            return this;
+        var byKey = _byKey.ToBuilder();
+        var byType = new Dictionary<Type, Array>(_byType);
+        foreach (var change in changes)
+        {
+            if (change.After is { } after)
+                byKey[change.Key] = after;
+            else
+                byKey.Remove(change.Key);
+        }
+
+        foreach (var kind in changes.GroupBy(c => (c.After ?? c.Before)!.GetType()))
+            byType[kind.Key] = Merged(kind.Key, byType.GetValueOrDefault(kind.Key), [.. kind]);
+        return new ResourceSet(byKey.ToImmutable(), byType);
+    }
+
+    private T[] Of<T>()
+        where T : Resource => _byType.TryGetValue(typeof(T), out var list) ? (T[])list : [];
+
+    private static Array Sorted(Type type, Resource[] resources)
+    {
+        Array.Sort(resources, Resource.CompareByAge);
+        var typed = Array.CreateInstance(type, resources.Length);
+        resources.CopyTo(typed, 0);
+        return typed;
+    }
+
+    /// <summary>The list without what is gone and with what is new in its place, in one pass.</summary>
+    private static Array Merged(Type type, Array? before, List<ResourceChange> changes)
+    {
+        var old = (Resource[]?)before ?? [];
+        var gone = changes.Where(c => c.Before is not null).Select(c => c.Before!).ToHashSet();
+        var added = changes.Where(c => c.After is not null).Select(c => c.After!).ToArray();
+        Array.Sort(added, Resource.CompareByAge);
+        var merged = new List<Resource>(old.Length + added.Length);
+        var next = 0;
+        foreach (var resource in old)
+        {
+            if (gone.Contains(resource))
+                continue;
+            while (next < added.Length && Resource.CompareByAge(added[next], resource) < 0)
+                merged.Add(added[next++]);
+            merged.Add(resource);
+        }
+
+        for (; next < added.Length; next++)
+            merged.Add(added[next]);
+        var typed = Array.CreateInstance(type, merged.Count);
+        ((System.Collections.ICollection)merged).CopyTo(typed, 0);
+        return typed;
     }
 }

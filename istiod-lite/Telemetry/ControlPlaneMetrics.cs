@@ -12,7 +12,7 @@ internal sealed class ControlPlaneMetrics
     {
         Registry = registry;
         Clients = registry.Gauge("pilot_xds", "Number of endpoints connected to this pilot using XDS").With();
-        Pushes = registry.Counter("pilot_xds_pushes", "Pilot build and send errors for lds, rds, cds and eds", ["type"]);
+        Pushes = registry.Counter("pilot_xds_pushes", "Responses that were sent, by type", ["type"]);
         Rejects = registry.Counter("pilot_total_xds_rejects", "Total number of XDS responses from pilot rejected by proxy", ["type"]);
         ConnectionsClosed = registry.Counter("pilot_xds_authentication_failures", "Streams refused because nobody was authenticated").With();
         Services = registry.Gauge("pilot_services", "Total services known to pilot").With();
@@ -20,6 +20,7 @@ internal sealed class ControlPlaneMetrics
         ConfigurationEvents = registry.Counter("pilot_k8s_cfg_events", "Changes of configuration that were taken over").With();
         PushTime = registry.Histogram("pilot_xds_push_time", "Seconds to translate a change and hand it to the streams", _seconds).With();
         Convergence = registry.Histogram("pilot_proxy_convergence_time", "Seconds between a change being noticed and a client having been sent it", _seconds).With();
+        ConvergenceOfAll = registry.Histogram("istiod_lite_convergence_time", "Seconds between a change being noticed and the last connected client having answered it", _seconds).With();
         CsrRequests = registry.Counter("citadel_server_csr_count", "The number of CSRs received by Citadel server").With();
         CertificatesIssued = registry.Counter("citadel_server_success_cert_issuance_count", "The number of certificates issuances that have succeeded").With();
         AuthenticationFailures = registry.Counter("citadel_server_authentication_failure_count", "The number of authentication failures").With();
@@ -39,6 +40,7 @@ internal sealed class ControlPlaneMetrics
     public Counter ConfigurationEvents { get; }
     public Histogram PushTime { get; }
     public Histogram Convergence { get; }
+    public Histogram ConvergenceOfAll { get; }
     public Counter CsrRequests { get; }
     public Counter CertificatesIssued { get; }
     public Counter AuthenticationFailures { get; }

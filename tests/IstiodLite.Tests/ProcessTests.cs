@@ -107,7 +107,7 @@ public sealed class ProcessTests
     public async Task Pages_TellProblemsClientsAndMetrics()
     {
         await using var plane = await ControlPlaneProcess.StartAsync(Documents.PaymentService, _payment, "apiVersion: v1\nkind: Podd\nmetadata: { name: x }\n");
-        Assert.Equal("ready\n", await plane.GetAsync("/ready"));
+        Assert.Equal("ready\ndocuments: 1 refused, of which 0 stay in force in their last good version; see /debug/problems\n", await plane.GetAsync("/ready"));
         var problem = Assert.Single(JsonNode.Parse(await plane.GetAsync("/debug/problems"))!.AsArray())!;
         Assert.Equal(("2.yaml", 2, "error"), ((string?)problem["file"], (int?)problem["line"], (string?)problem["severity"]));
         using var channel = await plane.ConnectAsync("--node", "node-1");
@@ -120,7 +120,11 @@ public sealed class ProcessTests
         var synced = JsonNode.Parse(await plane.GetAsync("/debug/syncz"))!.AsArray()[0]!;
         Assert.Equal("node node-1", (string?)synced["peer"]);
         Assert.Equal("do not like it", (string?)synced["types"]![0]!["lastRejection"]);
+        Assert.Contains("clients: node node-1 refused istio.workload.Address: do not like it", await plane.GetAsync("/ready"), StringComparison.Ordinal);
+        var status = JsonNode.Parse(await plane.GetAsync("/debug/push_status"))!;
+        Assert.Equal((1, 1), ((int?)status["clients"], (int?)status["types"]!.AsArray().Single(t => (string?)t!["type"] == "istio.workload.Address")!["refusing"]));
         var metrics = await plane.GetAsync("/metrics");
+        Assert.Contains("istiod_lite_faults{part=\"clients\"} 1", metrics, StringComparison.Ordinal);
         Assert.Contains("pilot_xds 1", metrics, StringComparison.Ordinal);
         Assert.Contains("pilot_total_xds_rejects_total{type=\"istio.workload.Address\"} 1", metrics, StringComparison.Ordinal);
         Assert.Contains("\"service\": \"default/payment.default.svc.cluster.local\"", await plane.GetAsync("/debug/registry"), StringComparison.Ordinal);

@@ -3,16 +3,19 @@ using Mesh.IstiodLite.Resources;
 namespace Mesh.IstiodLite.Sources.Files;
 
 /// <summary>What is known of one file: what it says now, and the last good version of each of its documents.</summary>
-internal sealed class FileRecord
+internal sealed class FileRecord(string path)
 {
     private Dictionary<ResourceKey, Resource> _good = [];
 
+    public string Path { get; } = path;
     public FileStamp Stamp { get; set; }
-    public ParsedFile? Parsed { get; private set; }
+    public IReadOnlyList<Problem> Problems { get; private set; } = [];
+    /// <summary>Documents that say a second time, in the same file, what another has said.</summary>
+    public IReadOnlyList<Resource> Repeated { get; private set; } = [];
     /// <summary>Documents in force although the file says something else now.</summary>
     public int KeptDocuments { get; private set; }
 
-    public IEnumerable<Resource> Good => _good.Values;
+    public IReadOnlyDictionary<ResourceKey, Resource> Good => _good;
 
     /// <summary>
     /// Takes a new version. A refused document keeps its last good version. Where a document cannot even be told apart from its neighbours nothing
@@ -20,9 +23,14 @@ internal sealed class FileRecord
     /// </summary>
     public void Accept(ParsedFile parsed)
     {
-        var now = new Dictionary<ResourceKey, Resource>();
+        var now = new Dictionary<ResourceKey, Resource>(parsed.Resources.Count);
+        List<Resource>? repeated = null;
         foreach (var resource in parsed.Resources)
-            now.TryAdd(resource.Key, resource);
+        {
+            if (!now.TryAdd(resource.Key, resource))
+                (repeated ??= []).Add(resource);
+        }
+
         KeptDocuments = 0;
         foreach (var (key, resource) in _good)
         {
@@ -31,8 +39,10 @@ internal sealed class FileRecord
             now[key] = resource;
             KeptDocuments++;
         }
+
         _good = now;
-        Parsed = parsed;
+        Problems = parsed.Problems;
+        Repeated = (IReadOnlyList<Resource>?)repeated ?? [];
     }
 }
 

@@ -8,6 +8,10 @@ namespace Mesh.IstiodLite.Sources.Files;
 /// Watches a folder tree and tells when what is in force changed. Events only say where to look: the folder is looked at again by itself every
 /// few seconds, so a lost event costs seconds, never a change.
 /// </summary>
+/// <remarks>
+/// A file that was moved into place is complete and is read at once; one that is being written is read a moment after its first event. That moment belongs
+/// to each file: no change waits for another one, and a burst never waits for silence.
+/// </remarks>
 internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? log) : IAsyncDisposable
 {
     /// <summary>Long enough for the second write of an editor to have happened, short enough not to be noticed.</summary>
@@ -15,9 +19,11 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
     /// <summary>How long a file may stay empty before its documents count as removed.</summary>
     private static readonly TimeSpan _rewriteGrace = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan _rescan = TimeSpan.FromSeconds(5);
+    /// <summary>A look at everything may take this part of the time: in large trees it is done less often.</summary>
+    private const int RescanShare = 200;
 
     private readonly Channel<byte> _signal = Channel.CreateBounded<byte>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private readonly ConcurrentDictionary<string, byte> _touched = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Touched> _touched = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<TaskCompletionSource> _waiting = new();
     private readonly CancellationTokenSource _stop = new();
     private FileSystemWatcher? _watcher;
@@ -26,6 +32,8 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
 
     // the watching task only
     private readonly Dictionary<string, long> _emptySince = new(StringComparer.Ordinal);
+    private TimeSpan _rescanAfter = _rescan;
+    private long _scanned;
 
     /// <summary>Called from the watching task, one call at a time, with the time at which the change was noticed.</summary>
     public event Action<FolderState, long>? Changed;
@@ -34,7 +42,7 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
     public FolderState Start()
     {
         Watch();
-        folder.ScanAll();
+        ScanAll();
         var first = folder.State();
         _running = Task.Run(RunAsync);
         return first;
@@ -73,14 +81,11 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
 
     private async Task RoundAsync()
     {
-        if (!await WaitAsync(_emptySince.Count > 0 ? _rewriteGrace : _rescan))
+        if (!await WaitAsync(Pause()) && _emptySince.Count == 0 && time.GetElapsedTime(_scanned) >= _rescanAfter)
             _scanAll = true;
-        var noticed = time.GetTimestamp();
-        if (_waiting.IsEmpty)
-            await Task.Delay(_settle, time, _stop.Token);
         while (_signal.Reader.TryRead(out _))
         {
-            // Everything that happened until now is looked at below.
+            // Everything that happened until now is looked at below, or is waited for by the next round.
         }
 
         // After the signals: who comes between the two is served now and leaves a signal that costs one look. The other way round it would wait for the rescan.
@@ -89,7 +94,7 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
             waiting.Add(waiter);
         try
         {
-            if (Look())
+            if (Look(evenUnsettled: waiting.Count > 0, out var noticed))
                 Changed?.Invoke(folder.State(), noticed);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -102,9 +107,27 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
         }
     }
 
+    /// <summary>Until the first file may be read, or the next look at everything.</summary>
+    private TimeSpan Pause()
+    {
+        if (_scanAll)
+            return TimeSpan.Zero;
+        var longest = _emptySince.Count > 0 ? _rewriteGrace : _rescanAfter - time.GetElapsedTime(_scanned);
+        foreach (var touched in _touched.Values)
+        {
+            var left = time.GetElapsedTime(time.GetTimestamp(), touched.Ready);
+            longest = left < longest ? left : longest;
+        }
+
+        return longest > TimeSpan.Zero ? longest : TimeSpan.Zero;
+    }
+
     /// <summary>False: nothing was told within the time.</summary>
     private async Task<bool> WaitAsync(TimeSpan longest)
     {
+        _stop.Token.ThrowIfCancellationRequested();
+        if (longest == TimeSpan.Zero)
+            return false;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         var signalled = _signal.Reader.WaitToReadAsync(limit.Token).AsTask();
         var first = await Task.WhenAny(signalled, Task.Delay(longest, time, limit.Token));
@@ -113,12 +136,15 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
         return first == signalled;
     }
 
-    private bool Look()
+    private bool Look(bool evenUnsettled, out long noticed)
     {
-        var touched = _touched.Keys.ToList();
+        var now = time.GetTimestamp();
+        var touched = _touched.Where(t => evenUnsettled || t.Value.Ready <= now).ToList();
         foreach (var path in touched)
-            _touched.TryRemove(path, out _);
-        var everything = _scanAll || touched.Exists(p => !ConfigFiles.IsConfig(p) && !File.Exists(p));
+            _touched.TryRemove(path);
+        noticed = touched.Count > 0 ? touched.Min(t => t.Value.Seen) : now;
+        // What went without being a document may have been a folder.
+        var everything = _scanAll || touched.Exists(p => !ConfigFiles.IsConfig(p.Key) && folder.HasFilesBelow(p.Key));
         _scanAll = false;
         if (everything)
         {
@@ -128,12 +154,23 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
             else if (_watcher is null)
                 Watch();
             if (_emptySince.Count == 0 && touched.Count == 0)
-                return folder.ScanAll();
+                return ScanAll();
         }
+
         var changed = false;
-        foreach (var path in touched.Concat(_emptySince.Keys).Distinct(StringComparer.Ordinal).ToList())
+        foreach (var path in touched.Select(t => t.Key).Concat(_emptySince.Keys).Distinct(StringComparer.Ordinal).ToList())
             changed |= ConfigFiles.IsConfig(path) && !Postponed(path) && folder.Scan(path);
-        return everything && _emptySince.Count == 0 ? folder.ScanAll() | changed : changed;
+        return everything && _emptySince.Count == 0 ? ScanAll() | changed : changed;
+    }
+
+    private bool ScanAll()
+    {
+        var began = time.GetTimestamp();
+        var changed = folder.ScanAll();
+        _scanned = time.GetTimestamp();
+        var share = time.GetElapsedTime(began, _scanned) * RescanShare;
+        _rescanAfter = share > _rescan ? share : _rescan;
+        return changed;
     }
 
     /// <summary>A file that has just become empty is probably about to be written.</summary>
@@ -162,13 +199,13 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
                 InternalBufferSize = 64 * 1024,
                 NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Size | NotifyFilters.CreationTime,
             };
-            watcher.Changed += (_, e) => Touch(e.FullPath);
-            watcher.Created += (_, e) => Touch(e.FullPath);
-            watcher.Deleted += (_, e) => Touch(e.FullPath);
+            watcher.Changed += (_, e) => Touch(e.FullPath, _settle);
+            watcher.Created += (_, e) => Touch(e.FullPath, _settle);
+            watcher.Deleted += (_, e) => Touch(e.FullPath, _settle);
             watcher.Renamed += (_, e) =>
             {
-                Touch(e.OldFullPath);
-                Touch(e.FullPath);
+                Touch(e.OldFullPath, _settle);
+                Touch(e.FullPath, TimeSpan.Zero);
             };
             watcher.Error += (_, e) => Lost(watcher, e.GetException());
             watcher.EnableRaisingEvents = true;
@@ -180,12 +217,17 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
         }
     }
 
-    private void Touch(string path)
+    /// <summary>A later event does not make the file wait longer.</summary>
+    private void Touch(string path, TimeSpan settle)
     {
         // A folder that appears or goes takes files with it for which there are no events of their own.
         if (Directory.Exists(path))
             _scanAll = true;
-        _touched[path] = 0;
+        else if (!ConfigFiles.IsConfig(path) && settle > TimeSpan.Zero && Path.GetFileName(path.AsSpan()).StartsWith('.'))
+            return;
+        var seen = time.GetTimestamp();
+        var ready = seen + (long)(settle.TotalSeconds * time.TimestampFrequency);
+        _touched.AddOrUpdate(path, new Touched(seen, ready), (_, known) => known with { Ready = Math.Min(known.Ready, ready) });
         _signal.Writer.TryWrite(0);
     }
 
@@ -197,4 +239,7 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
         _scanAll = true;
         _signal.Writer.TryWrite(0);
     }
+
+    /// <summary>When a path's first event came and from when on it may be read, as timestamps.</summary>
+    private readonly record struct Touched(long Seen, long Ready);
 }

@@ -95,6 +95,16 @@ public sealed class GrpcServerStream<TRequest, TResponse> : GrpcServerCall
         await FlushAsync();
     }
 
+    /// <summary>Writes a message that exists already encoded.</summary>
+    public async ValueTask WriteEncodedAsync(ReadOnlyMemory<byte> message)
+    {
+        await SendHeadersAsync();
+        var writer = Http.Response.BodyWriter;
+        GrpcFrameEncoder.WritePrefix(writer, message.Length);
+        writer.Write(message.Span);
+        await FlushAsync();
+    }
+
     internal void Release() => _decoder.Dispose();
 
     private async ValueTask FlushAsync()

@@ -11,6 +11,7 @@ namespace Mesh.Xds.Server;
 public sealed class DeltaXdsServer(IReadOnlyList<XdsResourceTable> tables, DeltaXdsServerOptions? options = null)
 {
     private readonly DeltaXdsServerOptions _options = options ?? new DeltaXdsServerOptions();
+    private readonly FullResponseQueue _admission = new(options ?? new DeltaXdsServerOptions());
     private readonly ConcurrentDictionary<long, XdsStreamStatus> _streams = new();
     private long _lastId;
 
@@ -37,7 +38,7 @@ public sealed class DeltaXdsServer(IReadOnlyList<XdsResourceTable> tables, Delta
         await call.SendHeadersAsync();
 
         // (3)
-        await ServeAsync(new GrpcStream(call), peer);
+        await ServeAsync(new GrpcXdsServerStream(call), peer);
     }
 
     /// <summary>One stream of an authenticated peer.</summary>
@@ -47,22 +48,11 @@ public sealed class DeltaXdsServer(IReadOnlyList<XdsResourceTable> tables, Delta
         _streams[status.Id] = status;
         try
         {
-            await new XdsStreamSession(stream, tables, _options, status).RunAsync();
+            await new XdsStreamSession(stream, tables, _options, _admission, status).RunAsync();
         }
         finally
         {
             _streams.TryRemove(status.Id, out _);
         }
-    }
-
-    private sealed class GrpcStream(GrpcServerStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> call) : IXdsServerStream
-    {
-        public CancellationToken Cancellation => call.Cancellation;
-
-        public ValueTask<DeltaDiscoveryRequest?> ReadAsync() => call.ReadAsync();
-
-        public ValueTask WriteAsync(XdsResponse response) => call.WriteEncodedAsync(response.Length, response.Pieces());
-
-        public void Abort() => call.Abort();
     }
 }

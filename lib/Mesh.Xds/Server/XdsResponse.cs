@@ -1,29 +1,35 @@
+using System.Globalization;
 using Envoy.Service.Discovery.V3;
 using Google.Protobuf;
 
 namespace Mesh.Xds.Server;
 
-/// <summary>A DeltaDiscoveryResponse put together from resources that are encoded already; nothing of them is copied.</summary>
+/// <summary>A DeltaDiscoveryResponse put together from resources that are encoded already. Immutable; many streams may be sent the same one.</summary>
 public sealed class XdsResponse
 {
+    // Above this pieces are written one by one and nothing is copied together.
+    private const int LargestWhole = 64 * 1024;
+
     private readonly byte[] _head;
     private readonly IReadOnlyList<XdsResource> _resources;
     private readonly bool _withAliases;
 
-    internal XdsResponse(string typeUrl, string nonce, string version, IReadOnlyList<XdsResource> resources, IEnumerable<string> removed, bool withAliases)
+    internal XdsResponse(string typeUrl, string nonce, long version, IReadOnlyList<XdsResource> resources, IEnumerable<string> removed, bool withAliases)
     {
         TypeUrl = typeUrl;
         Nonce = nonce;
         _resources = resources;
         _withAliases = withAliases;
         // Fields may come in any order (protobuf encoding specification), so everything but the resources goes first.
-        var head = new DeltaDiscoveryResponse { TypeUrl = typeUrl, Nonce = nonce, SystemVersionInfo = version };
+        var head = new DeltaDiscoveryResponse { TypeUrl = typeUrl, Nonce = nonce, SystemVersionInfo = version.ToString(CultureInfo.InvariantCulture) };
         head.RemovedResources.AddRange(removed);
         Removed = head.RemovedResources.Count;
         _head = head.ToByteArray();
         Length = _head.Length;
         foreach (var resource in resources)
             Length += resource.Encoded(withAliases).Length;
+        if (Length <= LargestWhole)
+            Whole = Join();
     }
 
     public string TypeUrl { get; }
@@ -37,6 +43,9 @@ public sealed class XdsResponse
     /// <summary>Bytes of the whole message.</summary>
     public int Length { get; }
 
+    /// <summary>The encoded message where it is small; null: take <see cref="Pieces"/>.</summary>
+    public byte[]? Whole { get; }
+
     /// <summary>The encoded message in pieces.</summary>
     public IEnumerable<ReadOnlyMemory<byte>> Pieces()
     {
@@ -46,11 +55,18 @@ public sealed class XdsResponse
     }
 
     /// <summary>The message as a client decodes it.</summary>
-    public DeltaDiscoveryResponse ToMessage()
+    public DeltaDiscoveryResponse ToMessage() => DeltaDiscoveryResponse.Parser.ParseFrom(Whole ?? Join());
+
+    private byte[] Join()
     {
-        using var bytes = new MemoryStream(Length);
+        var whole = new byte[Length];
+        var at = 0;
         foreach (var piece in Pieces())
-            bytes.Write(piece.Span);
-        return DeltaDiscoveryResponse.Parser.ParseFrom(bytes.GetBuffer().AsSpan(0, (int)bytes.Length));
+        {
+            piece.CopyTo(whole.AsMemory(at));
+            at += piece.Length;
+        }
+
+        return whole;
     }
 }

@@ -26,7 +26,15 @@ public sealed record DeltaXdsServerOptions
     /// <summary>A response that the client does not take within this time ends its stream; it comes back with what it has.</summary>
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>Names that may wait for one stream beyond the size of the table (names that came and went while it did not read).</summary>
+    /// <summary>
+    /// Streams that are given a whole table at the same time; the others wait in the order in which they came. Bounds the memory of a restart, when every client comes at once.
+    /// </summary>
+    public int SimultaneousFullResponses { get; init; } = 16;
+
+    /// <summary>A client that takes longer for its whole table gives its place to the next; it goes on all the same.</summary>
+    public TimeSpan FullResponsePatience { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Names that may wait for one on-demand stream beyond the size of the table (names that came and went while it did not read).</summary>
     public int MaximumPendingNames { get; init; } = 50_000;
 
     /// <summary>Responses above this are split. Clients take 200 MiB.</summary>
@@ -39,7 +47,14 @@ public sealed record DeltaXdsServerOptions
 public sealed record XdsNack(string TypeUrl, string Nonce, string Message, DateTimeOffset At);
 
 /// <summary>One response that was sent.</summary>
-public sealed record XdsPush(string TypeUrl, string Nonce, int Resources, int Removed, long Bytes, DateTimeOffset At);
+/// <param name="TypeUrl">Of its resources.</param>
+/// <param name="Nonce">What the client answers it with.</param>
+/// <param name="Resources">New and changed ones.</param>
+/// <param name="Removed">Names.</param>
+/// <param name="Bytes">Of the message.</param>
+/// <param name="At">When the transport had taken it.</param>
+/// <param name="Since">When the oldest change in it was noticed, as the owner said; 0: a client asked for it, or nothing is known.</param>
+public readonly record struct XdsPush(string TypeUrl, string Nonce, int Resources, int Removed, long Bytes, DateTimeOffset At, long Since);
 
 /// <summary>The server's end of one stream, below which is gRPC or a test.</summary>
 public interface IXdsServerStream

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Threading.Channels;
 using Envoy.Service.Discovery.V3;
 using Mesh.Xds.Grpc;
@@ -8,13 +7,17 @@ namespace Mesh.Xds.Server;
 /// <summary>One client's stream: a flow that reads requests and a flow that writes what is pending.</summary>
 /// <remarks>
 /// The writer is the only one that waits for the client, and it holds nothing but one response while it does. Types are written in
-/// the order in which the owner listed the tables.
+/// the order in which the owner listed the tables, and no change of a later table overtakes the change of an earlier one that was published before it.
 /// </remarks>
 internal sealed class XdsStreamSession
 {
+    // A response above this is written under the rules of the admission queue; changes never are.
+    private const int FullResponse = 64 * 1024;
+
     private readonly IXdsServerStream _stream;
     private readonly IReadOnlyList<XdsResourceTable> _tables;
     private readonly DeltaXdsServerOptions _options;
+    private readonly FullResponseQueue _admission;
     private readonly XdsStreamStatus _status;
     private readonly Channel<byte> _signal = Channel.CreateBounded<byte>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
@@ -23,16 +26,21 @@ internal sealed class XdsStreamSession
     private readonly Dictionary<string, XdsTypeSession> _types = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _lastNonce = new(StringComparer.Ordinal);
 
+    // replaced by the reader, in the order of the tables, types that nobody serves last
+    private volatile XdsTypeSession[] _sessions = [];
+
     // writer only
     private long _responses;
+    private long[] _heads = [];
 
-    public XdsStreamSession(IXdsServerStream stream, IReadOnlyList<XdsResourceTable> tables, DeltaXdsServerOptions options, XdsStreamStatus status)
+    public XdsStreamSession(IXdsServerStream stream, IReadOnlyList<XdsResourceTable> tables, DeltaXdsServerOptions options, FullResponseQueue admission, XdsStreamStatus status)
     {
         _stream = stream;
         _tables = tables;
         _options = options;
+        _admission = admission;
         _status = status;
-        _status.PendingSource = () => Sessions().Exists(t => t.HasPending);
+        _status.PendingSource = () => Array.Exists(_sessions, t => t.HasPending);
     }
 
     /// <summary>Until the client has no more requests (OK), goes away, or breaks a rule (<see cref="GrpcException"/>).</summary>
@@ -49,7 +57,7 @@ internal sealed class XdsStreamSession
         finally
         {
             await stop.CancelAsync();
-            foreach (var type in Sessions())
+            foreach (var type in _sessions)
                 type.Close();
             try
             {
@@ -77,9 +85,9 @@ internal sealed class XdsStreamSession
             _status.Node = node;
         }
 
-        if (request.ResponseNonce.Length > 0)
-            Answered(request);
         var type = TypeFor(request.TypeUrl, out var isNew);
+        if (request.ResponseNonce.Length > 0)
+            Answered(request, type);
         // Pure acknowledgements change no subscription. (An empty first request does: it means everything.)
         if (!isNew && request.ResourceNamesSubscribe.Count == 0 && request.ResourceNamesUnsubscribe.Count == 0)
             return;
@@ -87,8 +95,10 @@ internal sealed class XdsStreamSession
         _status.Requested(request.TypeUrl, type.IsWildcard, type.SubscribedNames);
     }
 
-    private void Answered(DeltaDiscoveryRequest request)
+    private void Answered(DeltaDiscoveryRequest request, XdsTypeSession type)
     {
+        if (XdsNonce.VersionOf(request.ResponseNonce) is { } version)
+            type.Answered(version);
         if (request.ErrorDetail is { } error)
         {
             // Recorded whatever the nonce: a refusal of an older response is just as true. Never sent again by us.
@@ -110,14 +120,15 @@ internal sealed class XdsStreamSession
         lock (_gate)
         {
             isNew = !_types.TryGetValue(typeUrl, out var type);
-            if (isNew)
-            {
-                // A type that nobody serves is answered as an empty one: the client must not wait for it for ever.
-                var table = _tables.FirstOrDefault(t => t.TypeUrl == typeUrl) ?? new XdsResourceTable(typeUrl);
-                type = _types[typeUrl] = new XdsTypeSession(table, _options.MaximumPendingNames, () => _signal.Writer.TryWrite(0));
-            }
-
-            return type!;
+            if (!isNew)
+                return type!;
+            // A type that nobody serves is answered as an empty one: the client must not wait for it for ever.
+            var table = _tables.FirstOrDefault(t => t.TypeUrl == typeUrl) ?? new XdsResourceTable(typeUrl);
+            type = _types[typeUrl] = new XdsTypeSession(table, _options.MaximumPendingNames, () => _signal.Writer.TryWrite(0));
+            var known = _tables.Where(t => _types.ContainsKey(t.TypeUrl)).Select(t => _types[t.TypeUrl]).ToList();
+            known.AddRange(_types.Values.Where(t => !known.Contains(t)));
+            _sessions = [.. known];
+            return type;
         }
     }
 
@@ -126,41 +137,80 @@ internal sealed class XdsStreamSession
         while (await _signal.Reader.WaitToReadAsync(cancellation))
         {
             _signal.Reader.TryRead(out _);
-            foreach (var type in Sessions())
+            var sessions = _sessions;
+            Heads(sessions);
+            for (var i = 0; i < sessions.Length; i++)
             {
-                if (type.IsOverrun)
+                while (sessions[i].Take(_heads[i]) is { } batch)
+                    await SendAsync(sessions[i].TypeUrl, batch, cancellation);
+                if (sessions[i].IsOverrun)
                     throw new GrpcException(GrpcStatusCode.Unavailable, "the client reads too slowly; it should come back with the versions it has");
-                if (type.Take() is { } batch)
-                    await SendAsync(type.TypeUrl, batch, cancellation);
             }
         }
     }
 
-    private async Task SendAsync(string typeUrl, XdsBatch batch, CancellationToken cancellation)
+    /// <summary>
+    /// Read from the last table to the first: the owner publishes in the order of the tables, so what an earlier table must say first is below its head when a
+    /// later one's change is below that one's.
+    /// </summary>
+    private void Heads(XdsTypeSession[] sessions)
     {
+        if (_heads.Length < sessions.Length)
+            _heads = new long[sessions.Length];
+        for (var i = sessions.Length - 1; i >= 0; i--)
+            _heads[i] = sessions[i].Head;
+    }
+
+    private async ValueTask SendAsync(string typeUrl, XdsBatch batch, CancellationToken cancellation)
+    {
+        if (batch.Shared is { } shared && shared.Response(typeUrl) is { Whole: not null } response)
+        {
+            await SendAsync(response, shared.Since, cancellation);
+            return;
+        }
+
         var removed = batch.Removed;
         foreach (var resources in Split(batch))
         {
-            cancellation.ThrowIfCancellationRequested();
-            var version = (_tables.FirstOrDefault(t => t.TypeUrl == typeUrl)?.Version ?? 0).ToString(CultureInfo.InvariantCulture);
-            var nonce = $"{version}-{++_responses}";
-            var response = new XdsResponse(typeUrl, nonce, version, resources, removed, batch.WithAliases);
+            var own = new XdsResponse(typeUrl, XdsNonce.Own(batch.Version, ++_responses), batch.Version, resources, removed, batch.WithAliases);
             removed = [];
-            lock (_gate)
-                _lastNonce[typeUrl] = nonce;
-            try
+            if (own.Length <= FullResponse)
             {
-                await _stream.WriteAsync(response).AsTask().WaitAsync(_options.SendTimeout, _options.Time, cancellation);
-            }
-            catch (TimeoutException)
-            {
-                _stream.Abort();
-                throw new GrpcException(GrpcStatusCode.Unavailable, $"the client did not take a response of {response.Length} bytes within {_options.SendTimeout}");
+                await SendAsync(own, batch.Shared?.Since ?? 0, cancellation);
+                continue;
             }
 
-            var push = new XdsPush(typeUrl, nonce, response.Resources, response.Removed, response.Length, _options.Time.GetUtcNow());
-            _status.Sent(push);
-            _options.Pushed?.Invoke(_status, push);
+            using var place = await _admission.EnterAsync(cancellation);
+            await SendAsync(own, batch.Shared?.Since ?? 0, cancellation);
+        }
+    }
+
+    private async ValueTask SendAsync(XdsResponse response, long since, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        lock (_gate)
+            _lastNonce[response.TypeUrl] = response.Nonce;
+        var writing = _stream.WriteAsync(response);
+        // The transport has room, nearly always: no timer then.
+        if (writing.IsCompleted)
+            await writing;
+        else
+            await WaitAsync(writing, response, cancellation);
+        var push = new XdsPush(response.TypeUrl, response.Nonce, response.Resources, response.Removed, response.Length, _options.Time.GetUtcNow(), since);
+        _status.Sent(push);
+        _options.Pushed?.Invoke(_status, push);
+    }
+
+    private async ValueTask WaitAsync(ValueTask writing, XdsResponse response, CancellationToken cancellation)
+    {
+        try
+        {
+            await writing.AsTask().WaitAsync(_options.SendTimeout, _options.Time, cancellation);
+        }
+        catch (TimeoutException)
+        {
+            _stream.Abort();
+            throw new GrpcException(GrpcStatusCode.Unavailable, $"the client did not take a response of {response.Length} bytes within {_options.SendTimeout}");
         }
     }
 
@@ -183,15 +233,4 @@ internal sealed class XdsStreamSession
     }
 
     private string? NodeName() => _status.Node?.Metadata?.Fields.TryGetValue("NODE_NAME", out var value) == true ? value.StringValue : null;
-
-    /// <summary>In the order of the tables; types that nobody serves last.</summary>
-    private List<XdsTypeSession> Sessions()
-    {
-        lock (_gate)
-        {
-            var known = _tables.Where(t => _types.ContainsKey(t.TypeUrl)).Select(t => _types[t.TypeUrl]).ToList();
-            known.AddRange(_types.Values.Where(t => !known.Contains(t)));
-            return known;
-        }
-    }
 }

@@ -6,7 +6,7 @@ namespace Mesh.Xds.Server;
 public sealed class XdsStreamStatus
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, XdsTypeStatus> _types = new(StringComparer.Ordinal);
+    private readonly List<TypeRecord> _types = [];
 
     internal XdsStreamStatus(long id, XdsPeer peer, DateTimeOffset connected)
     {
@@ -30,7 +30,7 @@ public sealed class XdsStreamStatus
         get
         {
             lock (_gate)
-                return [.. _types.Values];
+                return [.. _types.Select(t => t.ToStatus())];
         }
     }
 
@@ -39,18 +39,76 @@ public sealed class XdsStreamStatus
 
     internal Func<bool>? PendingSource { get; set; }
 
-    internal void Requested(string typeUrl, bool wildcard, int names) => Update(typeUrl, t => t with { Wildcard = wildcard, SubscribedNames = names });
-
-    internal void Sent(XdsPush push) => Update(push.TypeUrl, t => t with { LastPush = push, Pushes = t.Pushes + 1 });
-
-    internal void Acknowledged(string typeUrl, string nonce) => Update(typeUrl, t => t with { LastAck = nonce });
-
-    internal void Rejected(XdsNack nack) => Update(nack.TypeUrl, t => t with { LastNack = nack, Nacks = t.Nacks + 1 });
-
-    private void Update(string typeUrl, Func<XdsTypeStatus, XdsTypeStatus> change)
+    internal void Requested(string typeUrl, bool wildcard, int names)
     {
         lock (_gate)
-            _types[typeUrl] = change(_types.GetValueOrDefault(typeUrl) ?? new XdsTypeStatus(typeUrl));
+        {
+            var type = Of(typeUrl);
+            (type.Wildcard, type.SubscribedNames) = (wildcard, names);
+        }
+    }
+
+    internal void Sent(in XdsPush push)
+    {
+        lock (_gate)
+        {
+            var type = Of(push.TypeUrl);
+            type.LastPush = push;
+            type.Pushes++;
+        }
+    }
+
+    internal void Acknowledged(string typeUrl, string nonce)
+    {
+        lock (_gate)
+            Of(typeUrl).LastAck = nonce;
+    }
+
+    internal void Rejected(XdsNack nack)
+    {
+        lock (_gate)
+        {
+            var type = Of(nack.TypeUrl);
+            type.LastNack = nack;
+            type.Nacks++;
+        }
+    }
+
+    private TypeRecord Of(string typeUrl)
+    {
+        foreach (var known in _types)
+        {
+            if (known.TypeUrl == typeUrl)
+                return known;
+        }
+
+        var type = new TypeRecord(typeUrl);
+        _types.Add(type);
+        return type;
+    }
+
+    /// <summary>Changed in place: a push happens thousands of times for each look at the status.</summary>
+    private sealed class TypeRecord(string typeUrl)
+    {
+        public string TypeUrl { get; } = typeUrl;
+        public bool Wildcard { get; set; }
+        public int SubscribedNames { get; set; }
+        public XdsPush? LastPush { get; set; }
+        public long Pushes { get; set; }
+        public string? LastAck { get; set; }
+        public XdsNack? LastNack { get; set; }
+        public long Nacks { get; set; }
+
+        public XdsTypeStatus ToStatus() => new(TypeUrl)
+        {
+            Wildcard = Wildcard,
+            SubscribedNames = SubscribedNames,
+            LastPush = LastPush,
+            Pushes = Pushes,
+            LastAck = LastAck,
+            LastNack = LastNack,
+            Nacks = Nacks,
+        };
     }
 }
 

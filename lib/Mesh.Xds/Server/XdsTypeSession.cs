@@ -2,16 +2,14 @@ using Envoy.Service.Discovery.V3;
 
 namespace Mesh.Xds.Server;
 
-/// <summary>One type on one stream: what the client asked for, and which names it must hear about next.</summary>
+/// <summary>One type on one stream: what the client asked for, and what it must hear about next.</summary>
 /// <remarks>
-/// Changes only add names to a set; what is sent is looked up at the moment of sending. So a slow client costs one set of names,
+/// A wildcard stream is a position in the table's versions, nothing else; streams at one position are sent one shared response. An on-demand stream has a set of
+/// names that changes are added to, and what is sent is looked up at the moment of sending. So a slow client costs a number or one set of names,
 /// and of ten changes of a resource it sees the last. All members under <c>_gate</c>; the table is asked with it held, and calls us without its own lock.
 /// </remarks>
-internal sealed class XdsTypeSession
+internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending, Action wake)
 {
-    private readonly XdsResourceTable _table;
-    private readonly Action _wake;
-    private readonly int _maximumPending;
     private readonly Lock _gate = new();
     private readonly HashSet<string> _subscribed = new(StringComparer.Ordinal);
     private HashSet<string> _pending = new(StringComparer.Ordinal);
@@ -21,17 +19,18 @@ internal sealed class XdsTypeSession
     private bool _mustReply;
     private bool _started;
     private string? _node;
+    private long _position;
+    private long _answered;
 
-    public XdsTypeSession(XdsResourceTable table, int maximumPending, Action wake)
-    {
-        _table = table;
-        _maximumPending = maximumPending;
-        _wake = wake;
-    }
+    public string TypeUrl => table.TypeUrl;
 
-    public string TypeUrl => _table.TypeUrl;
+    /// <summary>The table's version now.</summary>
+    public long Head => table.Version;
 
     public bool IsWildcard { get; private set; }
+
+    /// <summary>Publications wait for this session's answer before they count as converged. Set before it is attached; cleared by the table, under its lock.</summary>
+    public bool IsCounted { get; set; }
 
     public int SubscribedNames
     {
@@ -48,11 +47,11 @@ internal sealed class XdsTypeSession
         get
         {
             lock (_gate)
-                return _mustReply || _pending.Count > 0;
+                return _mustReply || _pending.Count > 0 || (IsWildcard && _position < table.Version);
         }
     }
 
-    /// <summary>Too many names wait: the stream must end, the reconnect starts from what the client has.</summary>
+    /// <summary>The client is too far behind: the stream must end, the reconnect starts from what the client has.</summary>
     public bool IsOverrun { get; private set; }
 
     /// <summary>The subscription part of a request; acknowledgements are the stream's business.</summary>
@@ -70,88 +69,145 @@ internal sealed class XdsTypeSession
             else if (request.ResourceNamesUnsubscribe.Contains("*"))
             {
                 IsWildcard = false;
+                table.Uncount(this, _answered);
             }
 
             foreach (var name in request.ResourceNamesUnsubscribe)
                 _subscribed.Remove(name);
         }
 
-        // Changes must be heard before anything is looked up, or one could fall between.
-        if (attach)
-            _table.Attach(this);
         Subscribe(request.ResourceNamesSubscribe.Where(n => n != "*" && !request.ResourceNamesUnsubscribe.Contains(n)));
         if (!attach && request.ResourceNamesSubscribe.Contains("*") && !request.ResourceNamesUnsubscribe.Contains("*"))
             BecomeWildcard();
-        _wake();
+        wake();
+    }
+
+    /// <summary>The client has accepted or refused a response; either way it has answered everything up to its version.</summary>
+    public void Answered(long version)
+    {
+        long from;
+        lock (_gate)
+        {
+            if (!IsCounted || version <= _answered || version > _position)
+                return;
+            (from, _answered) = (_answered, version);
+        }
+
+        table.Answered(from, version);
     }
 
     public void Changed(IReadOnlyList<XdsChange> changes)
     {
         lock (_gate)
         {
-            foreach (var change in changes)
+            if (!IsWildcard)
             {
-                if (IsWildcard || Concerns(change))
-                    _pending.Add(change.Name);
-            }
+                foreach (var change in changes)
+                {
+                    if (Concerns(change))
+                        _pending.Add(change.Name);
+                }
 
-            if (_pending.Count > _maximumPending + _table.Count)
-                IsOverrun = true;
-            if (_pending.Count == 0)
-                return;
+                if (_pending.Count > maximumPending + table.Count)
+                    IsOverrun = true;
+                if (_pending.Count == 0)
+                    return;
+            }
         }
 
-        _wake();
+        wake();
     }
 
     /// <summary>The next batch, or null when there is nothing to say.</summary>
-    public XdsBatch? Take()
+    /// <param name="head">The table's version up to which changes may be told now.</param>
+    public XdsBatch? Take(long head)
     {
         HashSet<string> names;
         HashSet<string> answers;
         Dictionary<string, string>? clientHas;
-        bool everything;
         bool wildcard;
+        long version;
         lock (_gate)
         {
             if (!_mustReply && _pending.Count == 0)
-                return null;
-            (names, _pending) = (_pending, new HashSet<string>(StringComparer.Ordinal));
+                return IsWildcard && _position < head ? TakeDifference(head) : null;
             (answers, _answerNames) = (_answerNames, new HashSet<string>(StringComparer.Ordinal));
             (clientHas, _clientHas) = (_clientHas, null);
-            (everything, _everything) = (_everything, false);
             _mustReply = false;
+            if (_everything)
+            {
+                _everything = false;
+                _pending.Clear();
+                return TakeEverything(clientHas, answers);
+            }
+
+            (names, _pending) = (_pending, new HashSet<string>(StringComparer.Ordinal));
             wildcard = IsWildcard;
+            version = wildcard ? _position : head;
         }
 
         var resources = new List<XdsResource>();
         var removed = new List<string>();
-        if (everything)
-            _table.CollectAll(resources);
-        else
-            _table.Collect(names, resources, removed);
+        table.Collect(names, resources, removed);
         if (clientHas is not null)
-        {
-            resources.RemoveAll(r => clientHas.TryGetValue(r.Name, out var version) && version == r.Version && version.Length > 0);
-            if (everything)
-                removed.AddRange(clientHas.Keys.Where(n => _table.Find(n) is null));
-        }
-
+            resources.RemoveAll(r => Has(clientHas, r));
         removed.AddRange(answers.Where(a => !removed.Contains(a)));
         resources.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
-        return new XdsBatch(resources, removed, WithAliases: !wildcard);
+        return new XdsBatch(version, resources, removed, WithAliases: !wildcard, Shared: null);
     }
 
-    public void Close() => _table.Detach(this);
+    public void Close()
+    {
+        lock (_gate)
+            table.Detach(this, _answered);
+    }
+
+    private XdsBatch? TakeDifference(long head)
+    {
+        if (table.Difference(_position, head) is not { } difference)
+        {
+            IsOverrun = true;
+            return null;
+        }
+
+        _position = difference.To;
+        return new XdsBatch(difference.To, difference.Resources, difference.Removed, WithAliases: false, Shared: difference);
+    }
+
+    private XdsBatch TakeEverything(Dictionary<string, string>? clientHas, HashSet<string> answers)
+    {
+        // Who starts with nothing may be given what others were given a moment ago; who has something must not be led back in time.
+        var snapshot = table.Snapshot(oldest: clientHas is null ? 0 : table.Version);
+        _position = snapshot.Version;
+        if (clientHas is null)
+            return new XdsBatch(snapshot.Version, snapshot.Resources, [.. answers], WithAliases: false, Shared: null);
+        var missing = new HashSet<string>(clientHas.Keys, StringComparer.Ordinal);
+        var resources = new List<XdsResource>();
+        foreach (var resource in snapshot.Resources)
+        {
+            missing.Remove(resource.Name);
+            if (!Has(clientHas, resource))
+                resources.Add(resource);
+        }
+
+        missing.UnionWith(answers);
+        return new XdsBatch(snapshot.Version, resources, [.. missing], WithAliases: false, Shared: null);
+    }
+
+    private static bool Has(Dictionary<string, string> client, XdsResource resource) =>
+        client.TryGetValue(resource.Name, out var version) && version == resource.Version && version.Length > 0;
 
     private void Start(DeltaDiscoveryRequest request, string? node)
     {
         var subscribe = request.ResourceNamesSubscribe;
         var nothing = request.ResourceNamesUnsubscribe.Contains("*");
         IsWildcard = !nothing && (subscribe.Count == 0 || subscribe.Contains("*"));
+        IsCounted = IsWildcard;
         _everything = IsWildcard;
         _mustReply = true; // a client becomes ready by the first response, however empty
         _clientHas = request.InitialResourceVersions.Count > 0 ? request.InitialResourceVersions.ToDictionary(StringComparer.Ordinal) : null;
+        // Changes must be heard before anything is looked up, or one could fall between.
+        _answered = table.Attach(this);
         if (IsWildcard)
             return;
         _node = node;
@@ -159,7 +215,7 @@ internal sealed class XdsTypeSession
             Include(name);
         if (node is { Length: > 0 })
         {
-            foreach (var name in _table.OnNode(node))
+            foreach (var name in table.OnNode(node))
                 _pending.Add(name);
         }
     }
@@ -190,7 +246,7 @@ internal sealed class XdsTypeSession
     private void Include(string name)
     {
         _subscribed.Add(name);
-        var resolved = _table.Resolve(name);
+        var resolved = table.Resolve(name);
         if (resolved.Count == 0)
         {
             _pending.Add(name); // not there: will be listed as removed
@@ -204,7 +260,7 @@ internal sealed class XdsTypeSession
         {
             _subscribed.Add(actual);
             _pending.Add(actual);
-            foreach (var child in _table.ChildrenOf(actual))
+            foreach (var child in table.ChildrenOf(actual))
             {
                 _subscribed.Add(child);
                 _pending.Add(child);
@@ -232,7 +288,7 @@ internal sealed class XdsTypeSession
     {
         if (change is not { Before: null, After: not null })
             return true;
-        foreach (var child in _table.ChildrenOf(change.Name))
+        foreach (var child in table.ChildrenOf(change.Name))
         {
             if (_subscribed.Add(child))
                 _pending.Add(child);
@@ -242,5 +298,5 @@ internal sealed class XdsTypeSession
     }
 }
 
-/// <summary>What one response says.</summary>
-internal sealed record XdsBatch(IReadOnlyList<XdsResource> Resources, IReadOnlyList<string> Removed, bool WithAliases);
+/// <summary>What one response says. <see cref="Shared"/>: many streams are told the same.</summary>
+internal sealed record XdsBatch(long Version, IReadOnlyList<XdsResource> Resources, IReadOnlyList<string> Removed, bool WithAliases, XdsDifference? Shared);

@@ -163,14 +163,15 @@ public sealed class DeltaXdsServerTests
     [Fact]
     public async Task Client_TooFarBehind_IsEndedSoThatItStartsAgainFromWhatItHas()
     {
-        await using var client = Connect(options: new DeltaXdsServerOptions { MaximumPendingNames = 100 });
+        var table = new XdsResourceTable(Type, history: 16, maximumGone: 100);
+        await using var client = new InMemoryXdsClient(new DeltaXdsServer([table]), Type);
         client.Start();
         Assert.True(await client.UntilResponsesAsync(1));
         client.StopReading();
         for (var i = 0; i < 200; i++)
         {
-            Publish(($"r{i}", 1));
-            Remove($"r{i}");
+            table.Publish([Resource($"r{i}", 1)], []);
+            table.Publish([], [$"r{i}"]);
         }
 
         client.ReadOn();

@@ -32,6 +32,12 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
 
     public List<DeltaDiscoveryResponse> Responses { get; } = [];
 
+    /// <summary>The same as the server handed them over; equal objects were encoded once.</summary>
+    public List<XdsResponse> Received { get; } = [];
+
+    /// <summary>Set to answer nothing any more, as a client that hangs.</summary>
+    public bool Mute { get; set; }
+
     public bool Aborted { get; private set; }
 
     public Task Serving => _serving;
@@ -129,12 +135,14 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
             foreach (var name in message.RemovedResources)
                 _has.Remove(name);
             Responses.Add(message);
+            Received.Add(response);
             var changed = _changed;
             _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             changed.SetResult();
         }
 
-        Send(new DeltaDiscoveryRequest { TypeUrl = message.TypeUrl, ResponseNonce = message.Nonce });
+        if (!Mute)
+            Send(new DeltaDiscoveryRequest { TypeUrl = message.TypeUrl, ResponseNonce = message.Nonce });
     }
 
     public void Abort() => Aborted = true;

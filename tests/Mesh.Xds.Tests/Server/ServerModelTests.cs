@@ -11,15 +11,19 @@ public sealed class ServerModelTests
     [Property(MaxTest = 60)]
     public void Wildcard_AfterAnyHistory_EndsWithEverything(byte[] history) => Run(history, onDemand: false);
 
+    // Two publications are remembered: most catching up is a walk through the table.
+    [Property(MaxTest = 60)]
+    public void Wildcard_FurtherBehindThanTheLog_EndsWithEverything(byte[] history) => Run(history, onDemand: false, remembered: 2);
+
     [Property(MaxTest = 60)]
     public void OnDemand_AfterAnyHistory_EndsWithWhatWasAskedFor(byte[] history) => Run(history, onDemand: true);
 
     // Properties are synchronous. Off xunit's own context, whose few threads all the blocked properties would otherwise hold.
-    private static void Run(byte[]? history, bool onDemand) => Task.Run(() => RunAsync(history ?? [], onDemand)).GetAwaiter().GetResult();
+    private static void Run(byte[]? history, bool onDemand, int remembered = 1024) => Task.Run(() => RunAsync(history ?? [], onDemand, remembered)).GetAwaiter().GetResult();
 
-    private static async Task RunAsync(byte[] history, bool onDemand)
+    private static async Task RunAsync(byte[] history, bool onDemand, int remembered)
     {
-        var table = new XdsResourceTable(XdsTypeUrls.Address);
+        var table = new XdsResourceTable(XdsTypeUrls.Address, remembered);
         var server = new DeltaXdsServer([table]);
         var model = new Dictionary<string, string>(StringComparer.Ordinal);
         var wanted = new HashSet<string>(StringComparer.Ordinal);

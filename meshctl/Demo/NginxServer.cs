@@ -26,9 +26,11 @@ internal sealed class NginxServer
         Directory.CreateDirectory(Path.Combine(folder, "www"));
         var server = new NginxServer(name, folder);
 
-        // One process in the foreground: its worker would otherwise change to a user that an unprivileged user namespace does not have.
+        // One process in the foreground, owned by root: nginx would otherwise change to, or give its folders to, a user that an unprivileged
+        // user namespace does not have.
         File.WriteAllText(Path.Combine(folder, "nginx.conf"),
             $$"""
+            user root root;
             daemon off;
             master_process off;
             pid {{folder}}/nginx.pid;

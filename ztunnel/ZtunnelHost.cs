@@ -110,7 +110,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         _loops.Add(control);
         var factory = Factory(isTransparent);
         _pods = new PodManager(factory, new PodTelemetry(_metrics, _sink, _readiness));
-        _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _stop);
+        _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _pods, _stop);
         await _admin.StartAsync();
         served.Complete();
 

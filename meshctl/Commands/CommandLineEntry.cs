@@ -28,7 +28,7 @@ internal static class CommandLineEntry
                 s.AutoVersion = false;
                 s.CaseInsensitiveEnumValues = true;
             });
-            var parsed = parser.ParseArguments<UpOptions, RunOptions, ExecOptions, ApplyOptions, DeleteOptions, StatusOptions, LogsOptions, DownOptions, DemoOptions, RecordOptions, VersionOptions, DaemonOptions>(own);
+            var parsed = parser.ParseArguments<UpOptions, RunOptions, ExecOptions, ApplyOptions, DeleteOptions, StatusOptions, LogsOptions, DownOptions, DemoOptions, RecordOptions, WhyOptions, VersionOptions, DaemonOptions>(own);
             if (parsed is NotParsed<object> wrong)
                 return Explain(wrong);
             var options = ((Parsed<object>)parsed).Value;
@@ -63,6 +63,7 @@ internal static class CommandLineEntry
             DownOptions down => DownCommand.RunAsync(down, time),
             RecordOptions record => RecordCommand.RunAsync(record, time),
             DemoOptions demo => DemoCommand.RunAsync(demo, time),
+            WhyOptions why => WhyCommand.RunAsync(why),
             VersionOptions => VersionCommand.RunAsync(),
             DaemonOptions daemon => MeshDaemon.RunAsync(daemon, time),
             _ => throw new InvalidOperationException(options.GetType().Name),

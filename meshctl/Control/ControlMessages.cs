@@ -12,6 +12,7 @@ namespace Mesh.Meshctl.Control;
 [JsonDerivedType(typeof(DeleteDocumentsRequest), "delete-documents")]
 [JsonDerivedType(typeof(DownRequest), "down")]
 [JsonDerivedType(typeof(LeaseRequest), "lease")]
+[JsonDerivedType(typeof(WhyRequest), "why")]
 internal abstract record ControlRequest;
 
 internal sealed record StatusRequest : ControlRequest;
@@ -52,6 +53,18 @@ internal sealed record DownRequest : ControlRequest;
 /// <summary>The mesh goes down when this connection ends, unless a line "release" came before.</summary>
 internal sealed record LeaseRequest : ControlRequest;
 
+/// <summary>Decision records of connections, at every hop; each part that is given must hold at one of them.</summary>
+internal sealed record WhyRequest : ControlRequest
+{
+    public string? From { get; init; }
+    public string? To { get; init; }
+    public string? Id { get; init; }
+    public string? Ending { get; init; }
+
+    /// <summary>How many connections.</summary>
+    public int Limit { get; init; } = 1;
+}
+
 /// <summary>What the daemon answers.</summary>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "reply")]
 [JsonDerivedType(typeof(DoneReply), "done")]
@@ -59,6 +72,7 @@ internal sealed record LeaseRequest : ControlRequest;
 [JsonDerivedType(typeof(PodReply), "pod")]
 [JsonDerivedType(typeof(ApplyReply), "apply")]
 [JsonDerivedType(typeof(StatusReply), "status")]
+[JsonDerivedType(typeof(WhyReply), "why")]
 internal abstract record ControlReply;
 
 internal sealed record DoneReply(string Text) : ControlReply;
@@ -77,6 +91,13 @@ internal sealed record DocumentProblem(string File, int Line, string Document, s
 
 internal sealed record StatusReply(
     string Name, int Nodes, List<PodStatus> Pods, List<ComponentStatus> Components, List<CertificateStatus> Certificates, List<DocumentStatus> Documents, List<DocumentProblem> Problems) : ControlReply;
+
+/// <summary>What each proxy said.</summary>
+internal sealed record WhyReply(List<ProxyDecisions> Proxies) : ControlReply;
+
+/// <param name="Records">Objects of docs/decisions.md, as text.</param>
+/// <param name="Error">Why it could not be asked.</param>
+internal sealed record ProxyDecisions(string Proxy, string Where, List<string> Records, string? Error);
 
 internal sealed record PodStatus(
     string Namespace, string Name, string Node, string Address, string Identity, string Mesh, string State, Dictionary<string, string> Labels, string Log);

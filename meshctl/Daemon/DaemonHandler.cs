@@ -2,6 +2,7 @@ using Mesh.Meshctl.Control;
 using Mesh.Meshctl.Documents;
 using Mesh.Meshctl.Local;
 using Mesh.Meshctl.Pods;
+using Mesh.Meshctl.Topology;
 using Mesh.Runtime;
 
 namespace Mesh.Meshctl.Daemon;
@@ -28,6 +29,7 @@ internal sealed class DaemonHandler(
         DeleteDocumentsRequest delete => await DeleteDocumentsAsync(delete),
         DownRequest => Down(),
         LeaseRequest => Lease(connection),
+        WhyRequest why => new WhyReply(await new DecisionCollector(Proxies()).CollectAsync(why, stop.Token)),
         _ => throw new MeshctlException(ExitCodes.Data, $"the request {request.GetType().Name} is not known."),
     };
 
@@ -149,6 +151,12 @@ internal sealed class DaemonHandler(
         };
         return found ?? throw new MeshctlException(ExitCodes.Usage, $"there is no document '{name}' (kind/name or kind/namespace/name): 'meshctl status' lists them.");
     }
+
+    private List<DecisionSource> Proxies() =>
+    [
+        .. components.Statuses.Where(c => c.Name.StartsWith("ztunnel-", StringComparison.Ordinal)).Select(c => new DecisionSource(c.Name, c.Where, NetworkBuilder.PathOf(c.Where))),
+        .. waypoints.Running.Select(w => new DecisionSource(w.Component, AddressPlan.NodeName(w.Pod.Node), w.Pod.NetworkNamespacePath)),
+    ];
 
     private ControlReply Down()
     {

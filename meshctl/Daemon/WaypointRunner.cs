@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 using Mesh.Meshctl.Control;
 using Mesh.Meshctl.Documents;
 using Mesh.Meshctl.Local;
@@ -17,7 +19,10 @@ internal sealed class WaypointRunner(PodRegistry pods, ControlPlane? controlPlan
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(30);
 
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly Dictionary<string, Pod> _running = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Pod> _running = new(StringComparer.Ordinal);
+
+    /// <summary>By the name of their process.</summary>
+    public IReadOnlyList<(string Component, Pod Pod)> Running => [.. _running.Values.Select(p => (ComponentName(p), p))];
 
     /// <summary>Makes the running waypoints those that the documents ask for.</summary>
     public async Task ReconcileAsync(IEnumerable<MeshDocument> documents, CancellationToken cancel)
@@ -32,7 +37,7 @@ internal sealed class WaypointRunner(PodRegistry pods, ControlPlane? controlPlan
             {
                 await components.StopAsync(ComponentName(pod));
                 await pods.DeleteAsync(pod);
-                _running.Remove(key);
+                _running.TryRemove(key, out _);
             }
 
             foreach (var gateway in wanted.Values.Where(d => !_running.ContainsKey(d.Key)))

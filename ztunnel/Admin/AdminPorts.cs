@@ -3,6 +3,7 @@ using Mesh.Runtime.Admin;
 using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
+using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 using Mesh.Ztunnel.Telemetry;
 
@@ -14,7 +15,7 @@ internal static class AdminPorts
     private const string Index = """
         <html><head><title>ztunnel</title></head><body><h2>ztunnel</h2><ul>
         <li><a href="config_dump">config_dump</a>: everything that decisions rest on</li>
-        <li><a href="decisions">decisions</a>: why recent connections went where they went (?src= &amp;dst= &amp;id= &amp;ending= &amp;limit=)</li>
+        <li><a href="decisions">decisions</a>: why recent connections went where they went (?src= &amp;dst= &amp;id= &amp;ending= &amp;limit= &amp;open=)</li>
         <li>POST <a href="logging">logging</a>: show or change what is logged (?level=, ?reset)</li>
         <li>POST <a href="quitquitquit">quitquitquit</a>: shut down</li>
         </ul></body></html>
@@ -22,7 +23,7 @@ internal static class AdminPorts
         """;
 
     public static AdminServer Make(
-        ZtunnelSettings settings, LogSink sink, MetricRegistry registry, Readiness readiness, ConfigDump dump, DecisionRing<DecisionRecord>? decisions,
+        ZtunnelSettings settings, LogSink sink, MetricRegistry registry, Readiness readiness, ConfigDump dump, DecisionRing<DecisionRecord>? decisions, PodManager pods,
         TaskCompletionSource<string> stop)
     {
         var server = new AdminServer(sink);
@@ -39,7 +40,7 @@ internal static class AdminPorts
             });
             routes.MapLogging(sink, sink.Filter);
             if (decisions is not null)
-                routes.MapDecisions(decisions);
+                routes.MapDecisions(decisions, pods.FindOpenAsync);
         });
         server.Listen("stats", AdminServer.Any(settings.Admin.StatsPort), routes => routes.MapMetrics(registry));
         server.Listen("readiness", AdminServer.Any(settings.Admin.ReadinessPort), routes => routes.MapReadiness(readiness));

@@ -1,6 +1,7 @@
 using Mesh.Model;
 using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
+using Mesh.Runtime.Decisions;
 
 namespace Mesh.Ztunnel.Forwarding;
 
@@ -24,6 +25,17 @@ internal sealed class ConnectionTracker
     }
 
     public IEnumerable<ConnectionSummary> Summaries => _connections.Select(c => c.Summary).OfType<ConnectionSummary>();
+
+    /// <summary>Newest first.</summary>
+    public IEnumerable<IDecision> Find(DecisionQuery query)
+    {
+        for (var node = _connections.Last; node is not null; node = node.Previous)
+        {
+            var decision = node.Value.Decision;
+            if (query.Matches(decision))
+                yield return decision;
+        }
+    }
 
     /// <summary>Asks policy again about every connection and ends those that it now forbids. Also after a change of the pod's own record.</summary>
     /// <returns>How many were ended.</returns>

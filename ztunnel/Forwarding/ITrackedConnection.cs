@@ -1,6 +1,7 @@
 using Mesh.Model;
 using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
+using Mesh.Runtime.Decisions;
 
 namespace Mesh.Ztunnel.Forwarding;
 
@@ -9,6 +10,9 @@ internal interface ITrackedConnection
 {
     /// <summary>As <c>/config_dump</c> shows it; null while nothing is decided.</summary>
     ConnectionSummary? Summary { get; }
+
+    /// <summary>What is decided about it so far.</summary>
+    IDecision Decision { get; }
 
     /// <summary>Null: no policy applies to it (outbound).</summary>
     ConnectionFacts? Facts { get; }

@@ -54,7 +54,7 @@ internal sealed class InboundAuthorizer(LogSink sink, bool infoLogging, UnknownP
     /// <summary>Each policy that is tried and what becomes of it: the first clause that does not match, or the rule that does.</summary>
     public static IReadOnlyList<string> Explain(MeshSnapshot mesh, Workload destination, in ConnectionFacts facts) =>
         [.. (PolicyEvaluator.Evaluate(mesh, destination, facts, trace: true).Trace ?? [])
-            .Select(t => $"{(t.DryRun ? "dry run " : string.Empty)}{t.Action} {t.Policy}: {(t.Matched ? "matched" : "did not match")}: {t.Detail}")];
+            .Select(t => $"{(t.DryRun ? "dry run " : string.Empty)}{t.Action.ToString().ToUpperInvariant()} {t.Policy}: {(t.Matched ? "matched" : "did not match")}: {t.Detail}")];
 
     private void Note(in PolicyDecision decision, Workload destination)
     {

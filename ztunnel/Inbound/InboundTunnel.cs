@@ -6,6 +6,7 @@ using Mesh.Model;
 using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Telemetry;
@@ -40,6 +41,8 @@ internal sealed class InboundTunnel : ITrackedConnection
     }
 
     public ConnectionSummary? Summary => _report.Summarize(_forwardedHost, Facts is { } facts ? new IPEndPoint(facts.DestinationAddress, facts.DestinationPort).ToString() : null, "HBONE");
+
+    public IDecision Decision => _report.Sofar();
 
     public ConnectionFacts? Facts { get; private set; }
 
@@ -125,6 +128,8 @@ internal sealed class InboundTunnel : ITrackedConnection
         _forwardedHost = HboneHeaders.ForwardedHost(request.Headers);
         var facts = caller.Facts(request.RemoteEndPoint.Address, route.Target);
         _report.Open(caller.Context(local, InboundRouter.GuessService(mesh, local, _forwardedHost, route.Target.Port), request.LocalEndPoint, request.Authority!));
+
+        _report.Destination = route.Target;
 
         // (5) From here on a policy that changes is asked again about this connection.
         Facts = facts;

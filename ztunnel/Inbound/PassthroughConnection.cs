@@ -3,6 +3,7 @@ using Mesh.Model;
 using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Telemetry;
@@ -32,6 +33,8 @@ internal sealed class PassthroughConnection : ITrackedConnection
     }
 
     public ConnectionSummary? Summary => _report.Summarize(null, null, "TCP");
+
+    public IDecision Decision => _report.Sofar();
 
     public ConnectionFacts? Facts { get; private set; }
 

@@ -4,6 +4,7 @@ using Mesh.Model;
 using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Telemetry;
@@ -38,6 +39,8 @@ internal sealed class OutboundConnection : ITrackedConnection
     }
 
     public ConnectionSummary? Summary => _report.Summarize(_report.Destination.ToString(), null, _protocol);
+
+    public IDecision Decision => _report.Sofar();
 
     /// <summary>Policy is enforced where the connection arrives.</summary>
     public ConnectionFacts? Facts => null;

@@ -1,4 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Pods;
@@ -17,6 +18,9 @@ internal interface IPodProxy
 
     /// <summary>For <c>/config_dump</c>.</summary>
     Task<PodConnections> ListConnectionsAsync();
+
+    /// <summary>Open connections that match, at most <see cref="DecisionQuery.Limit"/> of each loop.</summary>
+    Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query);
 }
 
 /// <summary>Makes the proxy of a pod. Fails with an exception whose message goes into the pod source's error answer.</summary>

@@ -1,4 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Pods;
@@ -203,6 +204,21 @@ internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : 
             foreach (var (uid, pod) in _pending)
                 states.Add(new PodState(uid, pod.Info, false, new PodConnections([], [])));
             return states;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Open connections of all pods that match, for <c>/decisions?open=true</c>.</summary>
+    public async Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query)
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            var found = await Task.WhenAll(_running.Values.Select(p => p.Proxy.FindOpenAsync(query)));
+            return [.. found.SelectMany(d => d)];
         }
         finally
         {

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Mesh.Hbone;
 using Mesh.Model;
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Dns;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Inbound;
@@ -124,6 +125,13 @@ internal sealed class PodProxy : IPodProxy
         var lists = await Task.WhenAll(_lanes.Select(lane => lane.Loop.InvokeAsync(() =>
             (Inbound: Shown(lane.Lane.Inbound), Outbound: Shown(lane.Lane.Outbound)))));
         return new PodConnections([.. lists.SelectMany(l => l.Inbound)], [.. lists.SelectMany(l => l.Outbound)]);
+    }
+
+    public async Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query)
+    {
+        var lists = await Task.WhenAll(_lanes.Select(lane => lane.Loop.InvokeAsync(() =>
+            lane.Lane.Outbound.Find(query).Concat(lane.Lane.Inbound.Find(query)).Take(query.Limit).ToList())));
+        return [.. lists.SelectMany(l => l)];
     }
 
     private static List<PodConnection> Shown(ConnectionTracker tracker) =>

@@ -3,6 +3,7 @@ using Mesh.Hbone;
 using Mesh.Identity.Tls;
 using Mesh.Model;
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Ztunnel.Capture;
 using Mesh.Ztunnel.Dns;
@@ -101,5 +102,7 @@ internal sealed class PodProxyFactory(
         public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => proxy.RevokeAsync(isRevoked);
 
         public Task<PodConnections> ListConnectionsAsync() => proxy.ListConnectionsAsync();
+
+        public Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query) => proxy.FindOpenAsync(query);
     }
 }

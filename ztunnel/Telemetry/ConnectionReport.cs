@@ -89,6 +89,14 @@ internal sealed class ConnectionReport : ITransferMeter
         ? new ConnectionSummary(_source.ToString(), original, actual ?? context.Hop.ToString()!, protocol)
         : null;
 
+    /// <summary>As it stands now, for somebody who asks before it ends.</summary>
+    public DecisionRecord Sofar()
+    {
+        var times = _times;
+        times.Ended = _telemetry.Now;
+        return Record(times, null, null, null);
+    }
+
     internal bool IsOutbound => _isOutbound;
 
     internal IPEndPoint Source => _source;
@@ -115,10 +123,12 @@ internal sealed class ConnectionReport : ITransferMeter
         {
             _telemetry.AccessLog.Denied(this, ending, error);
         }
-        _telemetry.Decisions?.Add(new DecisionRecord(
-            _telemetry.Time.GetUtcNow(), _isOutbound, _source, Destination, _context, Verdict, ending, error, peerReason,
-            _forwarded, _returned, _times, _telemetry.Time, TraceId));
+        _telemetry.Decisions?.Add(Record(_times, ending, error, peerReason));
     }
+
+    private DecisionRecord Record(in TimeParts times, Ending? ending, string? error, string? peerReason) => new(
+        _telemetry.Time.GetUtcNow(), _isOutbound, _source, Destination, _context, Verdict, ending, error, peerReason,
+        _forwarded, _returned, times, _telemetry.Time, TraceId);
 
     private TrafficKey Key(ConnectionContext context) => new(
         _isOutbound,

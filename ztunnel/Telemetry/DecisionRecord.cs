@@ -6,6 +6,7 @@ using Mesh.Runtime.Decisions;
 namespace Mesh.Ztunnel.Telemetry;
 
 /// <summary>Why one connection went where it went and how it ended. Holds what the connection held anyway: making one costs one object.</summary>
+/// <param name="How">Null: it is still open.</param>
 internal sealed record DecisionRecord(
     DateTimeOffset Time,
     bool IsOutbound,
@@ -13,7 +14,7 @@ internal sealed record DecisionRecord(
     IPEndPoint Destination,
     ConnectionContext? Context,
     ConnectionVerdict Verdict,
-    Ending How,
+    Ending? How,
     string? Error,
     string? PeerReason,
     long BytesForwarded,
@@ -22,7 +23,7 @@ internal sealed record DecisionRecord(
     TimeProvider Clock,
     string? TraceId) : IDecision
 {
-    public string Ending => How.Name();
+    public string Ending => How?.Name() ?? IDecision.Open;
 
     public bool IsFrom(string text) =>
         Contains(text, Source.ToString(), Context?.SourceName, Context?.SourceIdentity?.ToString(), Context?.ClientIdentity?.ToString());

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Runtime.Decisions;
 
-/// <summary><c>GET /decisions?src=&amp;dst=&amp;id=&amp;ending=&amp;limit=</c>: one JSON object per line, newest first.</summary>
+/// <summary><c>GET /decisions?src=&amp;dst=&amp;id=&amp;ending=&amp;limit=&amp;open=</c>: one JSON object per line, newest first.</summary>
 public static class DecisionPage
 {
     public const string Path = "/decisions";
@@ -17,7 +17,8 @@ public static class DecisionPage
     // A stream of JSON for tools, never part of a page: identities and reasons stay readable.
     private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static AdminRoutes MapDecisions<T>(this AdminRoutes routes, DecisionRing<T> ring)
+    /// <param name="open">Finds what has not ended yet, asked only with <c>open=true</c>: it may have to visit every connection.</param>
+    public static AdminRoutes MapDecisions<T>(this AdminRoutes routes, DecisionRing<T> ring, Func<DecisionQuery, Task<IReadOnlyList<IDecision>>>? open = null)
         where T : class, IDecision
         => routes.Map(Path, async http =>
         {
@@ -31,7 +32,8 @@ public static class DecisionPage
             if (HttpMethods.IsHead(http.Request.Method))
                 return;
             var chunk = new ArrayBufferWriter<byte>(ChunkBytes);
-            foreach (var decision in ring.Find(query))
+            var unfinished = query.Open && open is not null ? await open(query) : [];
+            foreach (var decision in unfinished.Concat(ring.Find(query)).Take(query.Limit))
             {
                 WriteLine(chunk, decision);
                 if (chunk.WrittenCount < ChunkBytes)

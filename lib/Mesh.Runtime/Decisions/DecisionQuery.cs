@@ -8,13 +8,14 @@ namespace Mesh.Runtime.Decisions;
 /// <param name="Source">Part of the client's address, name or identity.</param>
 /// <param name="Destination">Part of the destination's address, name or identity.</param>
 /// <param name="Id">A trace id, or the beginning of one.</param>
+/// <param name="Open">Also what has not ended yet.</param>
 /// <param name="Ending">One ending; <c>!ok</c> stands for every other than that.</param>
-public sealed record DecisionQuery(string? Source, string? Destination, string? Id, string? Ending, int Limit)
+public sealed record DecisionQuery(string? Source, string? Destination, string? Id, string? Ending, int Limit, bool Open = false)
 {
     /// <summary>About a megabyte of text.</summary>
     public const int DefaultLimit = 1000;
 
-    private static readonly string[] Names = ["src", "dst", "id", "ending", "limit"];
+    private static readonly string[] Names = ["src", "dst", "id", "ending", "limit", "open"];
 
     public static readonly DecisionQuery All = new(null, null, null, null, int.MaxValue);
 
@@ -22,7 +23,7 @@ public sealed record DecisionQuery(string? Source, string? Destination, string? 
         (Source is null || decision.IsFrom(Source))
         && (Destination is null || decision.IsTo(Destination))
         && (Id is null || decision.TraceId?.StartsWith(Id, StringComparison.OrdinalIgnoreCase) == true)
-        && (Ending is null || (Ending.StartsWith('!') ? !Ending.AsSpan(1).SequenceEqual(decision.Ending) : Ending == decision.Ending));
+        && (Ending is null || (Ending.StartsWith('!') ? decision.Ending != IDecision.Open && !Ending.AsSpan(1).SequenceEqual(decision.Ending) : Ending == decision.Ending));
 
     /// <summary>A word that is not known is an error: ignoring it would answer another question than the one that was asked.</summary>
     public static bool TryParse(IQueryCollection parameters, [NotNullWhen(true)] out DecisionQuery? query, [NotNullWhen(false)] out string? error)
@@ -44,7 +45,13 @@ public sealed record DecisionQuery(string? Source, string? Destination, string? 
             return false;
         }
 
-        query = new DecisionQuery(Given("src"), Given("dst"), Given("id"), Given("ending"), limit);
+        if (Given("open") is { } open && open is not ("true" or "false"))
+        {
+            error = $"open is '{open}'; it must be true or false";
+            return false;
+        }
+
+        query = new DecisionQuery(Given("src"), Given("dst"), Given("id"), Given("ending"), limit, Given("open") == "true");
         error = null;
         return true;
     }

@@ -5,7 +5,9 @@ namespace Mesh.Runtime.Decisions;
 /// <summary>Why one connection or request went where it went and how it ended. Immutable once it is in the ring; text is made only when somebody asks.</summary>
 public interface IDecision
 {
-    /// <summary>A value of the closed set of endings, as logs and metrics spell it.</summary>
+    const string Open = "open";
+
+    /// <summary>A value of the closed set of endings, as logs and metrics spell it; <see cref="Open"/> while it lives.</summary>
     string Ending { get; }
 
     /// <summary>32 hex digits that every hop of one connection shares; null where it ended before it had one.</summary>

@@ -39,6 +39,21 @@ public sealed class PromiseTests(TrafficMesh mesh) : IClassFixture<TrafficMesh>
     [MeshFact("python3")]
     public async Task Policy_ThatForbidsAnOpenConnection_CutsIt() => await TrafficScenarios.NewPolicyCutsOpenConnectionsAsync(await mesh.Value);
 
+    [MeshFact("python3")]
+    public async Task Why_TellsARefusedConnectionAcrossBothNodes()
+    {
+        var running = await mesh.Value;
+        await running.ExecAsync("client", "python3", Repository.Script("peer.py"), "name", await running.AddressOfAsync("server"), "1");
+        // The destination's record may come a moment after the client has heard of it.
+        CommandResult why = null!;
+        await Wait.UntilAsync(async () => (why = await running.MeshctlAsync("why", "client", "server", "--failed", "--output", "json")).Output.Contains("\"inbound\"", StringComparison.Ordinal), () => why.Output + why.Errors);
+        var connection = System.Text.Json.JsonDocument.Parse(why.Output).RootElement.GetProperty("connections")[0];
+        Assert.Equal(("upstream_refused", "ztunnel-node-2"), (connection.GetProperty("ending").GetString(), connection.GetProperty("ended_by").GetString()));
+        Assert.Equal(["ztunnel-node-1", "ztunnel-node-2"], connection.GetProperty("hops").EnumerateArray().Select(h => h.GetProperty("proxy").GetString()));
+        Assert.Contains("nothing listens on that port", (await running.MeshctlAsync("why", "--id", connection.GetProperty("trace_id").GetString()!)).Expect(0).Output, StringComparison.Ordinal);
+        (await running.MeshctlAsync("why", "nobody-of-that-name")).Expect(1);
+    }
+
     [MeshFact]
     public async Task Apply_OfADocumentWithAFault_NamesFileAndLineAndChangesNothing()
     {

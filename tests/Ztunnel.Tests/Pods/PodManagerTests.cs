@@ -1,3 +1,4 @@
+using Mesh.Runtime.Decisions;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Pods;
 
@@ -127,6 +128,8 @@ public sealed class PodManagerTests
 
     private sealed class Proxy : IPodProxy
     {
+        public Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query) => Task.FromResult<IReadOnlyList<IDecision>>([]);
+
         public bool IsStopped { get; private set; }
 
         public Task StopAsync()

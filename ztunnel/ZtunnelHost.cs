@@ -13,6 +13,7 @@ using Mesh.Ztunnel.Capture;
 using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
+using Mesh.Ztunnel.NodeAgent;
 using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 using Mesh.Ztunnel.Telemetry;
@@ -44,7 +45,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private readonly CrlFile? _crl;
     private AdminServer? _admin;
     private PodManager? _pods;
-    private ZdsSource? _source;
+    private IPodSource? _source;
 
     public ZtunnelHost(ZtunnelSettings settings, EnvironmentSettings environment, TimeProvider time)
     {
@@ -175,9 +176,31 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private async Task<string?> FollowAgentAsync()
     {
         // On the control loop: the manager and its source are single-threaded by that.
-        var source = _source = new ZdsSource(EventLoop.Current!, _settings.Pods.Socket, _pods!, _sink);
+        var source = _source = _settings.Pods.List is { } list ? OwnAgent(list) : new ZdsSource(EventLoop.Current!, _settings.Pods.Socket, _pods!, _sink);
         EventLoop.Current!.Spawn(RetryAsync);
+        if (_settings.Pods.CaptureRules != CaptureRules.Off)
+            EventLoop.Current!.Spawn(RepairAsync);
         return await source.RunAsync();
+    }
+
+    private NodeAgentSource OwnAgent(string list)
+    {
+        var finder = new NamespaceFinder(_settings.Pods.NodeProc, _settings.Pods.NodeCgroups);
+        ProbeRules? probes = null;
+        if (_settings.Pods.CaptureRules != CaptureRules.Off && finder.OpenNode() is { } node)
+            probes = new ProbeRules(_settings.Pods.CaptureRules, node, _settings.Ipv6);
+        else
+            _log.Warn($"the kubelet's probes are not let pass: {(_settings.Pods.CaptureRules == CaptureRules.Off ? "ZTUNNEL_CAPTURE_RULES is off" : $"the node's network namespace cannot be opened by {_settings.Pods.NodeProc}/1/ns/net (it needs the node's process ids and CAP_SYS_PTRACE)")}");
+        return new NodeAgentSource(new PodListFile(list, _sink, _time), finder, probes, _pods!, _sink, _time);
+    }
+
+    private async Task RepairAsync()
+    {
+        while (!_stop.Task.IsCompleted)
+        {
+            await Task.Delay(PodManager.RepairInterval, _time);
+            await _pods!.RepairAsync();
+        }
     }
 
     private async Task RetryAsync()

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Mesh.Net;
 using Mesh.Ztunnel.Settings;
 
@@ -10,8 +9,6 @@ namespace Mesh.Ztunnel.Capture;
 /// </summary>
 internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
-
     /// <summary>Own connections that keep the client's address are answered to an address that is not ours: the mark brings the answers back to loopback.</summary>
     private const string Routing = """
         rule add from 0.0.0.0/0 fwmark 0x111/0xfff pref 32764 lookup 100
@@ -25,6 +22,12 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
 
         """;
 
+    private const string RoutingListing = """
+        rule show pref 32764
+        route show table 100
+
+        """;
+
     private const string RoutingRemoval = """
         rule del from 0.0.0.0/0 fwmark 0x111/0xfff pref 32764 lookup 100
         route flush table 100
@@ -35,24 +38,24 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
     private readonly CaptureRules _rules = wanted == CaptureRules.Auto ? Detect() : wanted;
 
     /// <summary>nftables where it is there: one transaction, no half state.</summary>
-    public static CaptureRules Detect() => Exists("nft") ? CaptureRules.Nftables : CaptureRules.Iptables;
+    public static CaptureRules Detect() => NamespaceCommand.Exists("nft") ? CaptureRules.Nftables : CaptureRules.Iptables;
 
     public async Task InstallAsync(NetworkNamespace pod)
     {
         if (_rules == CaptureRules.Off)
             return;
-        if (_rules == CaptureRules.Nftables)
-        {
-            await RunAsync(pod, "nft", ["-f", "-"], CaptureScript.Nftables(dns, ipv6));
-        }
-        else
-        {
-            await InstallIptablesAsync(pod, "iptables", isIpv6: false);
-            if (ipv6)
-                await InstallIptablesAsync(pod, "ip6tables", isIpv6: true);
-        }
         // -force: a rule that is there already is not an error, and nothing else is skipped because of it.
-        await RunAsync(pod, "ip", ["-force", "-batch", "-"], ipv6 ? Routing + RoutingV6 : Routing, ignore: "File exists");
+        var routing = NamespaceCommand.RunAsync(pod, "ip", ["-force", "-batch", "-"], ipv6 ? Routing + RoutingV6 : Routing, ignore: "File exists");
+        await Task.WhenAll(routing, _rules == CaptureRules.Nftables
+            ? NamespaceCommand.RunAsync(pod, "nft", ["-f", "-"], CaptureScript.Nftables(dns, ipv6))
+            : InstallIptablesAsync(pod));
+    }
+
+    private async Task InstallIptablesAsync(NetworkNamespace pod)
+    {
+        await InstallIptablesAsync(pod, "iptables", isIpv6: false);
+        if (ipv6)
+            await InstallIptablesAsync(pod, "ip6tables", isIpv6: true);
     }
 
     public async Task RemoveAsync(NetworkNamespace pod)
@@ -61,7 +64,7 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
             return;
         if (_rules == CaptureRules.Nftables)
         {
-            await RunAsync(pod, "nft", ["-f", "-"], CaptureScript.NftablesRemoval());
+            await NamespaceCommand.RunAsync(pod, "nft", ["-f", "-"], CaptureScript.NftablesRemoval());
         }
         else
         {
@@ -69,79 +72,46 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
             {
                 foreach (var (table, from, to) in CaptureScript.IptablesJumps(dns))
                 {
-                    await RunAsync(pod, tool, ["-w", "10", "-t", table, "-D", from, "-j", to], null, ignore: "*");
-                    await RunAsync(pod, tool, ["-w", "10", "-t", table, "-F", to], null, ignore: "*");
-                    await RunAsync(pod, tool, ["-w", "10", "-t", table, "-X", to], null, ignore: "*");
+                    await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-D", from, "-j", to], null, ignore: "*");
+                    await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-F", to], null, ignore: "*");
+                    await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-X", to], null, ignore: "*");
                 }
             }
         }
-        await RunAsync(pod, "ip", ["-force", "-batch", "-"], RoutingRemoval, ignore: "*");
+        await NamespaceCommand.RunAsync(pod, "ip", ["-force", "-batch", "-"], RoutingRemoval, ignore: "*");
+    }
+
+    /// <summary>What stands in the namespace of ours, as text that is equal when the rules are: no counters, nothing of others.</summary>
+    public async Task<string> ReadAsync(NetworkNamespace pod)
+    {
+        if (_rules == CaptureRules.Off)
+            return string.Empty;
+        var rules = _rules == CaptureRules.Nftables
+            ? CaptureScript.OwnTables((await NamespaceCommand.TryAsync(pod, "nft", ["-s", "list", "ruleset", "inet"])).Output)
+            : await ReadIptablesAsync(pod);
+        var (_, routing, _) = await NamespaceCommand.TryAsync(pod, "ip", ["-force", "-batch", "-"], RoutingListing);
+        var routingV6 = ipv6 ? (await NamespaceCommand.TryAsync(pod, "ip", ["-6", "-force", "-batch", "-"], RoutingListing)).Output : string.Empty;
+        return string.Join('\n', rules, routing, routingV6);
+    }
+
+    private async Task<string> ReadIptablesAsync(NetworkNamespace pod)
+    {
+        var ours = new List<string>();
+        foreach (var tool in ipv6 ? (string[])["iptables-save", "ip6tables-save"] : ["iptables-save"])
+        {
+            var (_, output, _) = await NamespaceCommand.TryAsync(pod, tool, []);
+            ours.AddRange(output.Split('\n').Where(l => l.StartsWith("-A", StringComparison.Ordinal) && l.Contains("ISTIO_", StringComparison.Ordinal)));
+        }
+        return string.Join('\n', ours);
     }
 
     private async Task InstallIptablesAsync(NetworkNamespace pod, string tool, bool isIpv6)
     {
-        await RunAsync(pod, tool + "-restore", ["-w", "10", "--noflush"], CaptureScript.Iptables(dns, isIpv6));
+        await NamespaceCommand.RunAsync(pod, tool + "-restore", ["-w", "10", "--noflush"], CaptureScript.Iptables(dns, isIpv6));
         foreach (var (table, from, to) in CaptureScript.IptablesJumps(dns))
         {
-            if (await TryAsync(pod, tool, ["-w", "10", "-t", table, "-C", from, "-j", to]) != 0)
-                await RunAsync(pod, tool, ["-w", "10", "-t", table, "-A", from, "-j", to], null);
+            if ((await NamespaceCommand.TryAsync(pod, tool, ["-w", "10", "-t", table, "-C", from, "-j", to])).ExitCode != 0)
+                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-A", from, "-j", to], null);
         }
     }
-
-    private static async Task<int> TryAsync(NetworkNamespace pod, string tool, string[] arguments) => (await StartAsync(pod, tool, arguments, null)).ExitCode;
-
-    private static async Task RunAsync(NetworkNamespace pod, string tool, string[] arguments, string? input, string? ignore = null)
-    {
-        var (exitCode, errors) = await StartAsync(pod, tool, arguments, input);
-        if (exitCode == 0 || ignore == "*")
-            return;
-        var real = errors.Split('\n').Where(l => l.Length > 0 && !l.StartsWith("Command failed", StringComparison.Ordinal)
-            && (ignore is null || !l.Contains(ignore, StringComparison.Ordinal))).ToList();
-        if (ignore is null || real.Count > 0)
-            throw new CaptureException($"'{tool} {string.Join(' ', arguments)}' failed in the pod's namespace {pod} with exit code {exitCode}: {string.Join("; ", real)}");
-    }
-
-    private static async Task<(int ExitCode, string Errors)> StartAsync(NetworkNamespace pod, string tool, string[] arguments, string? input)
-    {
-        var start = new ProcessStartInfo(tool, arguments)
-        {
-            UseShellExecute = false,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        Process process;
-        try
-        {
-            process = pod.StartProcess(start);
-        }
-        catch (System.ComponentModel.Win32Exception failure)
-        {
-            throw new CaptureException($"'{tool}' cannot be started ({failure.Message}): install it, or set ZTUNNEL_CAPTURE_RULES=off and let the node's agent write the rules");
-        }
-        using var owned = process;
-        using var deadline = new CancellationTokenSource(Deadline);
-        try
-        {
-            if (input is not null)
-                await process.StandardInput.WriteAsync(input.AsMemory(), deadline.Token);
-            process.StandardInput.Close();
-            var errors = process.StandardError.ReadToEndAsync(deadline.Token);
-            var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
-            await process.WaitForExitAsync(deadline.Token);
-            await output;
-            return (process.ExitCode, await errors);
-        }
-        catch (OperationCanceledException)
-        {
-            process.Kill();
-            throw new CaptureException($"'{tool}' did not finish within {Deadline.TotalSeconds:0} s in the pod's namespace {pod}");
-        }
-    }
-
-    private static bool Exists(string tool) => (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(':')
-        .Concat(["/usr/sbin", "/sbin"]).Any(folder => File.Exists(Path.Combine(folder, tool)));
 }
-
-/// <summary>The rules could not be brought into the wanted state; the message says which command and why.</summary>
-internal sealed class CaptureException(string message) : Exception(message);

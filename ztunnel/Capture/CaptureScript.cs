@@ -9,8 +9,8 @@ namespace Mesh.Ztunnel.Capture;
 /// </remarks>
 internal static class CaptureScript
 {
-    private const string ProbeSource = "169.254.7.127";
-    private const string ProbeSourceV6 = "fd16:9254:7127:1337:ffff:ffff:ffff:ffff";
+    public const string ProbeSource = "169.254.7.127";
+    public const string ProbeSourceV6 = "fd16:9254:7127:1337:ffff:ffff:ffff:ffff";
 
     /// <summary>One transaction: the tables are made if needed, emptied and filled; a second run changes nothing.</summary>
     public static string Nftables(bool dns, bool ipv6)
@@ -61,6 +61,21 @@ internal static class CaptureScript
                 """);
         }
         return script.ToString();
+    }
+
+    /// <summary>Of a listing of all tables those of ours: a table ends with a brace in the first column.</summary>
+    public static string OwnTables(string listing)
+    {
+        var own = new StringBuilder();
+        var inside = false;
+        foreach (var line in listing.Split('\n'))
+        {
+            inside |= line.StartsWith("table inet istio-ambient-", StringComparison.Ordinal);
+            if (inside)
+                own.Append(line).Append('\n');
+            inside &= !line.StartsWith('}');
+        }
+        return own.ToString();
     }
 
     public static string NftablesRemoval() => string.Concat(

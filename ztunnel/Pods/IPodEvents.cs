@@ -11,6 +11,8 @@ internal interface IPodEvents
 
     void PodStartFailed(string uid, PodInfo info, string reason);
 
+    void PodRepaired(string uid, PodInfo info);
+
     /// <param name="ready">The source is connected, its snapshot is complete and no pod waits for a retry.</param>
     void PodsChanged(int running, int pending, bool ready);
 }

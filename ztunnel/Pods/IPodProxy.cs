@@ -10,6 +10,10 @@ internal interface IPodProxy
     /// <summary>Pod deleted: listeners and connections end now.</summary>
     Task StopAsync();
 
+    /// <summary>Puts right what somebody changed in the pod's namespace.</summary>
+    /// <returns>True if there was something to repair.</returns>
+    Task<bool> RepairAsync() => Task.FromResult(false);
+
     /// <summary>Process stops: listeners close now, connections may finish until the forced end.</summary>
     Task DrainAsync(CancellationToken forced);
 

@@ -13,6 +13,9 @@ namespace Mesh.Ztunnel.Pods;
 /// </remarks>
 internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : IDisposable
 {
+    /// <summary>How often the rules inside the pods are compared with what was written.</summary>
+    public static readonly TimeSpan RepairInterval = TimeSpan.FromMinutes(1);
+
     /// <summary>How long a pod whose listeners could not be opened waits for the next try.</summary>
     public static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
 
@@ -153,6 +156,41 @@ internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : 
                     _pending.Remove(uid);
             }
             Publish();
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Called every <see cref="RepairInterval"/>. Pod by pod, so that a new pod never waits for all of them.</summary>
+    public async Task RepairAsync()
+    {
+        foreach (var uid in await UidsAsync())
+        {
+            await _turn.WaitAsync();
+            try
+            {
+                if (!_stopped && _running.TryGetValue(uid, out var pod) && await pod.Proxy.RepairAsync())
+                    events.PodRepaired(uid, pod.Info);
+            }
+            catch (Exception failure) when (failure is not OutOfMemoryException)
+            {
+                events.PodStartFailed(uid, _running[uid].Info, failure.Message);
+            }
+            finally
+            {
+                _turn.Release();
+            }
+        }
+    }
+
+    private async Task<List<string>> UidsAsync()
+    {
+        await _turn.WaitAsync();
+        try
+        {
+            return [.. _running.Keys];
         }
         finally
         {

@@ -1,9 +1,7 @@
-using System.Security.Cryptography.X509Certificates;
 using Mesh.Hbone;
 using Mesh.Identity.Tls;
 using Mesh.Model;
 using Mesh.Net;
-using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Ztunnel.Capture;
 using Mesh.Ztunnel.Dns;
@@ -39,17 +37,8 @@ internal sealed class PodProxyFactory(
         await proxy.ListenAsync(!settings.ProxyEnabled ? PodPorts.None : settings.Socks5 ? PodPorts.WithSocks : PodPorts.Everything, settings.Dns.Enabled ? Dns : null);
         if (settings.Pods.CaptureRules == CaptureRules.Off || network.Namespace is not { } ns)
             return proxy;
-        try
-        {
-            // Last: from here on traffic comes to us.
-            await capture.InstallAsync(ns);
-        }
-        catch
-        {
-            await proxy.StopAsync();
-            throw;
-        }
-        return new CapturedPod(proxy, ns, capture);
+        // Last: from here on traffic comes to us.
+        return await CapturedPod.CaptureAsync(proxy, ns, capture);
     }
 
     /// <summary>Our own ports, reachable over mTLS.</summary>
@@ -79,30 +68,5 @@ internal sealed class PodProxyFactory(
             return new PodProxy.ServedLane(lane, new HboneServer(lane, authorizer, tls, hbone), authorizer);
         }).ToList();
         return new PodProxy(workload, lanes, home, mesh, share);
-    }
-
-    /// <summary>A pod whose rules are ours: they go before the proxy does, or its traffic would lead nowhere.</summary>
-    private sealed class CapturedPod(PodProxy proxy, NetworkNamespace network, CaptureInstaller capture) : IPodProxy
-    {
-        public async Task StopAsync()
-        {
-            try
-            {
-                await capture.RemoveAsync(network);
-            }
-            catch (CaptureException)
-            {
-                // The pod is being deleted, and its namespace may be half gone: the rules go with it.
-            }
-            await proxy.StopAsync();
-        }
-
-        public Task DrainAsync(CancellationToken forced) => proxy.DrainAsync(forced);
-
-        public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => proxy.RevokeAsync(isRevoked);
-
-        public Task<PodConnections> ListConnectionsAsync() => proxy.ListConnectionsAsync();
-
-        public Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query) => proxy.FindOpenAsync(query);
     }
 }

@@ -5,7 +5,7 @@ namespace Mesh.Ztunnel.Pods;
 
 /// <summary>The node agent as source of pods: istio-cni's protocol, one datagram a message, each answered by exactly one acknowledgement.</summary>
 /// <remarks>Runs on the control loop. Ends only by <see cref="StopAsync"/> or when the agent breaks the protocol, which ends the process.</remarks>
-internal sealed class ZdsSource(EventLoop loop, string path, PodManager pods, LogSink sink)
+internal sealed class ZdsSource(EventLoop loop, string path, PodManager pods, LogSink sink) : IPodSource
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(15);

@@ -104,6 +104,14 @@ internal sealed record PodSettings
     public uint? PacketMark { get; init; } = 0x539;
 
     public CaptureRules CaptureRules { get; init; }
+
+    /// <summary>Set: pods come from this file and are found by us; otherwise from <see cref="Socket"/>.</summary>
+    public string? List { get; init; }
+
+    /// <summary>The node's /proc and control groups, which a container sees elsewhere.</summary>
+    public string NodeProc { get; init; } = "/proc";
+
+    public string NodeCgroups { get; init; } = "/sys/fs/cgroup";
 }
 
 internal sealed record DnsSettings

@@ -136,8 +136,11 @@ internal static class SettingsReader
         Socket = env.Text("INPOD_UDS", "/var/run/ztunnel/ztunnel.sock"),
         PortReuse = env.Boolean("INPOD_PORT_REUSE", true),
         PacketMark = env.OptionalInteger("PACKET_MARK") is { } mark ? (uint)mark : mode == ProxyMode.Shared ? DefaultMark : null,
-        CaptureRules = env.Choice("ZTUNNEL_CAPTURE_RULES", CaptureRules.Off,
+        CaptureRules = env.Choice("ZTUNNEL_CAPTURE_RULES", env.Text("ZTUNNEL_POD_LIST") is null ? CaptureRules.Off : CaptureRules.Auto,
             ("off", CaptureRules.Off), ("auto", CaptureRules.Auto), ("nftables", CaptureRules.Nftables), ("iptables", CaptureRules.Iptables)),
+        List = env.Text("ZTUNNEL_POD_LIST"),
+        NodeProc = env.Text("ZTUNNEL_NODE_PROC", "/proc"),
+        NodeCgroups = env.Text("ZTUNNEL_NODE_CGROUPS", "/sys/fs/cgroup"),
     };
 
     private static DnsSettings Dns(EnvironmentSettings env, IReadOnlyDictionary<string, string> metadata)

@@ -1,7 +1,10 @@
 using System.Diagnostics;
+using System.Security.Cryptography.X509Certificates;
 using Mesh.Net;
+using Mesh.Runtime.Decisions;
 using Mesh.Testing;
 using Mesh.Ztunnel.Capture;
+using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 
 namespace Mesh.Ztunnel.Tests.Capture;
@@ -75,6 +78,60 @@ public sealed class CaptureInstallerTests
         Assert.NotEqual(good, Stable(await StateAsync(pod, CaptureRules.Nftables)));
         await installer.InstallAsync(pod);
         Assert.Equal(good, Stable(await StateAsync(pod, CaptureRules.Nftables)));
+    }
+
+    [RootFact("nft")]
+    public Task CapturedPod_PutsRightWhatSomebodyChanged_WithNftables() => RepairAsync(CaptureRules.Nftables, ["nft", "flush", "chain", "inet", "istio-ambient-nat", "istio-output"]);
+
+    [RootFact("iptables", "ip6tables")]
+    public Task CapturedPod_PutsRightWhatSomebodyChanged_WithIptables() => RepairAsync(CaptureRules.Iptables, ["iptables", "-t", "nat", "-F", "ISTIO_OUTPUT"]);
+
+    [RootFact("nft")]
+    public Task CapturedPod_PutsRightRouting() => RepairAsync(CaptureRules.Nftables, ["ip", "rule", "del", "pref", "32764"]);
+
+    private static async Task RepairAsync(CaptureRules kind, string[] damage)
+    {
+        using var pod = await PodAsync();
+        var proxy = new NoProxy();
+        var captured = await CapturedPod.CaptureAsync(proxy, pod, new CaptureInstaller(kind, dns: true, ipv6: true));
+        var good = Stable(await StateAsync(pod, kind));
+        // The first look writes everything again and notes it.
+        Assert.False(await captured.RepairAsync());
+        Assert.Equal(good, Stable(await StateAsync(pod, kind)));
+
+        await RunAsync(pod, damage[0], damage[1..]);
+        // What the pod's own programs add is none of our business.
+        if (kind == CaptureRules.Nftables)
+            await RunAsync(pod, "nft", "add", "table", "inet", "of-the-pod");
+        Assert.True(await captured.RepairAsync());
+        await RunAsync(pod, "nft", "delete", "table", "inet", "of-the-pod");
+        Assert.Equal(good, Stable(await StateAsync(pod, kind)));
+        Assert.False(await captured.RepairAsync());
+
+        await captured.DrainAsync(CancellationToken.None);
+        Assert.Equal(good, Stable(await StateAsync(pod, kind)));
+        await captured.StopAsync();
+        Assert.DoesNotContain("15001", await StateAsync(pod, kind), StringComparison.Ordinal);
+        Assert.True(proxy.IsStopped);
+    }
+
+    private sealed class NoProxy : IPodProxy
+    {
+        public bool IsStopped { get; private set; }
+
+        public Task StopAsync()
+        {
+            IsStopped = true;
+            return Task.CompletedTask;
+        }
+
+        public Task DrainAsync(CancellationToken forced) => Task.CompletedTask;
+
+        public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => Task.CompletedTask;
+
+        public Task<PodConnections> ListConnectionsAsync() => Task.FromResult(new PodConnections([], []));
+
+        public Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query) => Task.FromResult<IReadOnlyList<IDecision>>([]);
     }
 
     [RootFact]

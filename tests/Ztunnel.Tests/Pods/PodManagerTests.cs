@@ -180,6 +180,11 @@ public sealed class PodManagerTests
             // The reason is in the answer to the agent.
         }
 
+        public void PodRepaired(string uid, PodInfo info)
+        {
+            // Only the log hears of it.
+        }
+
         public void PodsChanged(int running, int pending, bool ready) => Last = (running, pending, ready);
     }
 }

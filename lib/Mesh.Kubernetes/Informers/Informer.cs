@@ -54,7 +54,17 @@ public sealed class Informer<T>(
     public void Start() => _running = RunAsync(_stop.Token);
 
     /// <summary>Something changed that makes another attempt worth while, a CRD for instance.</summary>
-    public void Wake() => _sleep?.Cancel();
+    public void Wake()
+    {
+        try
+        {
+            _sleep?.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It woke by itself in this moment.
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -132,7 +132,7 @@ public sealed class InformerTests : IAsyncLifetime
         Put("one");
         using var client = Clients.To(_server);
         await using var mirror = new Mirror(client, ResourceTypes.ConfigMaps, options: Clients.Quick with { MissingGrace = TimeSpan.FromMinutes(10) });
-        await mirror.UntilNamesAsync("one");
+        await mirror.UntilAsync(m => m.Informer.Health.State is InformerState.Watching);
 
         _server.Faults.Add(new Fault { Path = "^/api/v1", Times = 6, Status = 404, ContentType = "text/plain", Body = "404 page not found\n" });
         _server.EndWatches();

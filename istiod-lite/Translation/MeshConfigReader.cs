@@ -47,8 +47,8 @@ internal static class MeshConfigReader
             DefaultVisibility = Visibility(v, "defaultVisibility"),
             VisibilityPolicies = v.Objects("policies", Policy),
         });
-        foreach (var (line, reason, fix) in faults.Items)
-            report(line, reason, fix);
+        foreach (var fault in faults.Items)
+            report(fault.Line, fault.Reason, fault.Fix);
         return faults.Items.Count == 0 ? result : settings;
     }
 

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Mesh.IstiodLite.Resources;
+using Mesh.IstiodLite.Validation;
 using Mesh.Waypoint.V1;
 using Wds = Istio.Workload;
 
@@ -9,6 +10,8 @@ namespace Mesh.IstiodLite.Waypoints;
 /// <summary>Small conversions to <c>mesh.waypoint.v1</c>.</summary>
 internal static class ProtoParts
 {
+    private const uint UnknownGrpcStatus = 2;
+
     public static Duration? Of(TimeSpan? time) => time is { } t ? Duration.FromTimeSpan(t) : null;
 
     public static Protocol Of(Wds.AppProtocol protocol) => protocol switch
@@ -94,29 +97,13 @@ internal static class ProtoParts
             DelayPercentage = fault.DelayPercentage,
             AbortHttpStatus = (uint)(fault.AbortHttpStatus ?? 0),
             AbortIsGrpc = fault.AbortGrpcStatus is not null,
-            AbortGrpcStatus = GrpcCode(fault.AbortGrpcStatus),
+            AbortGrpcStatus = fault.AbortGrpcStatus is { } status ? GrpcStatusNames.CodeOf(status) ?? UnknownGrpcStatus : 0,
             AbortPercentage = fault.AbortPercentage,
         };
     }
 
     public static ByteString Bytes((int Status, string? Text, byte[]? Bytes) direct) =>
         direct.Bytes is { } bytes ? ByteString.CopyFrom(bytes) : ByteString.CopyFromUtf8(direct.Text ?? string.Empty);
-
-    private static readonly string[] _grpcCodes =
-    [
-        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
-    ];
-
-    private static uint GrpcCode(string? name)
-    {
-        if (name is null)
-            return 0;
-        if (uint.TryParse(name, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number))
-            return number;
-        var index = Array.FindIndex(_grpcCodes, c => c.Equals(name, StringComparison.OrdinalIgnoreCase));
-        return index < 0 ? 2 : (uint)index;
-    }
 
     private static Dictionary<string, string> Plain(IReadOnlyDictionary<string, string> map) => new(map, StringComparer.Ordinal);
 }

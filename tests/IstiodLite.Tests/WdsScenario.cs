@@ -14,7 +14,8 @@ internal sealed record WdsScenario(string Name, string Folder)
     public Translated Translate()
     {
         var file = ParsedFile.Parse(Name + "/input.yaml", File.ReadAllBytes(Path.Combine(Folder, "input.yaml")));
-        Assert.Empty(file.Problems.Select(p => $"{p.File}:{p.Line} {p.Document}: {p.Reason}"));
+        // Some of the recorded states hold what a webhook would not have let in.
+        Assert.All(file.Documents, d => Assert.True(d.Readable is not null || !d.IsRefused, string.Join('\n', d.Problems.Select(p => $"{p.File}:{p.Line} {p.Document}: {p.Reason}"))));
         var environment = new Hashtable(StringComparer.Ordinal);
         if (Read("flags.json") is JsonObject flags)
         {
@@ -24,7 +25,7 @@ internal sealed record WdsScenario(string Name, string Folder)
         var errors = new List<string>();
         var settings = MeshSettings.FromEnvironment(environment, errors);
         Assert.Empty(errors);
-        return MeshTranslator.Translate(new ResourceSet(file.Resources), settings, AddressBook.Empty);
+        return MeshTranslator.Translate(new ResourceSet(file.Documents.Select(d => d.Readable).OfType<Resource>()), settings, AddressBook.Empty);
     }
 
     public JsonNode? Read(string file)

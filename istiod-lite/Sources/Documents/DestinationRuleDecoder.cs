@@ -71,7 +71,7 @@ internal static class DestinationRuleDecoder
                 HashCookie = h.Object("httpCookie", c =>
                 {
                     c.Ignore("attributes");
-                    return new HashCookie(c.Required("name"), c.String("path"), c.Duration("ttl"));
+                    return new HashCookie(c.Required("name"), c.String("path"), c.DurationOrZero("ttl"));
                 }),
                 HashSourceIp = h.Bool("useSourceIp") ?? false,
                 HashQueryParameter = h.String("httpQueryParameterName"),

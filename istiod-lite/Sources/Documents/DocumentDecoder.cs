@@ -3,22 +3,36 @@ using Mesh.IstiodLite.Sources.Yaml;
 
 namespace Mesh.IstiodLite.Sources.Documents;
 
-/// <summary>What became of one document. Resource is null if it is refused or not for us; Key is known as soon as kind and name are.</summary>
-internal sealed record DecodedDocument(int Line, ResourceKey? Key, Resource? Resource, IReadOnlyList<Problem> Problems);
+/// <summary>Adds to the faults of a document what its fields mean together.</summary>
+internal delegate void DocumentRules(string kind, YamlMapping document, DocumentFaults faults);
+
+/// <summary>What became of one document.</summary>
+/// <param name="Line">1-based line of the file at which it begins.</param>
+/// <param name="Key">Null: it could not be read far enough to know which object it is.</param>
+/// <param name="Resource">Null: it is refused, or of a kind that means nothing to the mesh.</param>
+/// <param name="Readable">What it says, also where its fields together are refused; null: not even that much.</param>
+/// <param name="Problems">Errors are the reasons for a refusal; warnings do not refuse.</param>
+/// <param name="RefusedByWebhook">
+/// True if Istio's validating webhook would refuse it. A document may be refused without: by the schema of its kind, which a cluster checks first.
+/// </param>
+internal sealed record DecodedDocument(int Line, ResourceKey? Key, Resource? Resource, Resource? Readable, IReadOnlyList<Problem> Problems, bool RefusedByWebhook)
+{
+    public bool IsRefused => Problems.Any(p => p.Severity is ProblemSeverity.Error);
+}
 
 /// <summary>One parsed document to one typed resource, or to the reasons why not.</summary>
 internal static class DocumentDecoder
 {
-    public static IEnumerable<DecodedDocument> Decode(YamlNode root, string file)
+    public static IEnumerable<DecodedDocument> Decode(YamlNode root, string file, DocumentRules rules)
     {
         if (root is not YamlMapping map)
             return [Refused(file, root.Line, null, $"the document is {root.Shape}, not an object", "write apiVersion, kind, metadata and spec")];
         if (Text(map, "kind") is "List" && map.Find("items") is YamlSequence items)
-            return items.Items.SelectMany(item => Decode(item, file));
-        return [DecodeOne(map, file)];
+            return items.Items.SelectMany(item => Decode(item, file, rules));
+        return [DecodeOne(map, file, rules)];
     }
 
-    private static DecodedDocument DecodeOne(YamlMapping map, string file)
+    private static DecodedDocument DecodeOne(YamlMapping map, string file, DocumentRules rules)
     {
         var kind = Text(map, "kind");
         var apiVersion = Text(map, "apiVersion");
@@ -33,10 +47,10 @@ internal static class DocumentDecoder
         if (!known.Versions.Contains(apiVersion[(slash + 1)..], StringComparer.Ordinal))
             return Refused(file, LineOf(map, "apiVersion"), IdentityOf(map, known), $"{kind} has no version {apiVersion}", $"use {string.Join(" or ", known.Versions.Select(v => group.Length == 0 ? v : $"{group}/{v}"))}");
 
-        return DecodeKnown(map, file, known);
+        return DecodeKnown(map, file, known, rules);
     }
 
-    private static DecodedDocument DecodeKnown(YamlMapping map, string file, KnownKind known)
+    private static DecodedDocument DecodeKnown(YamlMapping map, string file, KnownKind known, DocumentRules rules)
     {
         var faults = new DocumentFaults();
         var reader = new FieldReader(map, known.Kind, faults);
@@ -50,18 +64,22 @@ internal static class DocumentDecoder
         }
         var resource = known.Decode(meta, new DocumentPosition(file, map.Line), reader);
         reader.Close();
+        var readable = faults.Items.Count == 0 ? resource : null;
+        rules(known.Kind, map, faults);
         var key = IdentityOf(map, known);
-        if (faults.Items.Count == 0)
-            return new DecodedDocument(map.Line, key, resource, []);
         var name = key?.ToString() ?? known.Kind;
-        return new DecodedDocument(map.Line, key, null,
-            [.. faults.Items.Select(f => new Problem(file, f.Line, name, ProblemSeverity.Error, f.Reason, f.Fix))]);
+        return new DecodedDocument(map.Line, key, faults.Items.Count == 0 ? resource : null, readable,
+            [
+                .. faults.Items.Select(f => new Problem(file, f.Line, name, ProblemSeverity.Error, f.Reason, f.Fix)),
+                .. faults.Warnings.Select(f => new Problem(file, f.Line, name, ProblemSeverity.Warning, f.Reason, f.Fix)),
+            ],
+            faults.RefusedByWebhook);
     }
 
     private static DecodedDocument Unknown(YamlMapping map, string file, string group, string kind, string apiVersion)
     {
         if (KnownKinds.IsAcceptedAndIgnored(group, kind))
-            return new DecodedDocument(map.Line, null, null, []);
+            return new DecodedDocument(map.Line, null, null, null, [], RefusedByWebhook: false);
         var near = KnownKinds.Nearest(kind);
         return Refused(file, LineOf(map, "kind"), null, $"{kind} of {apiVersion} is a kind the mesh does not know", near is null ? "remove the document, or correct kind and apiVersion" : $"did you mean {near}?");
     }
@@ -75,7 +93,7 @@ internal static class DocumentDecoder
     }
 
     private static DecodedDocument Refused(string file, int line, ResourceKey? key, string reason, string fix) =>
-        new(line, key, null, [new Problem(file, line, key?.ToString() ?? string.Empty, ProblemSeverity.Error, reason, fix)]);
+        new(line, key, null, null, [new Problem(file, line, key?.ToString() ?? string.Empty, ProblemSeverity.Error, reason, fix)], RefusedByWebhook: true);
 
     private static string? Text(YamlMapping map, string key) => map.Find(key) is YamlScalar { IsNull: false } scalar ? scalar.Text : null;
 

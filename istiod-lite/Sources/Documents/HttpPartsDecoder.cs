@@ -93,7 +93,7 @@ internal static class HttpPartsDecoder
     {
         var (exact, prefix, regex) = (t.String("exact"), t.String("prefix"), t.String("regex"));
         if ((exact is null ? 0 : 1) + (prefix is null ? 0 : 1) + (regex is null ? 0 : 1) > 1)
-            t.Faults.Add(t.Line, $"{t.Path} has more than one of exact, prefix and regex", "keep one");
+            t.Faults.AddToSchema(t.Line, $"{t.Path} has more than one of exact, prefix and regex", "keep one");
         if (exact is not null)
             return new TextMatch(TextMatchType.Exact, exact);
         if (prefix is not null)

@@ -37,7 +37,7 @@ internal static class HttpRouteDecoder
     {
         r.Ignore("sessionPersistence");
         TimeSpan? request = null, backend = null;
-        r.Object("timeouts", t => (request, backend) = (t.Duration("request"), t.Duration("backendRequest")));
+        r.Object("timeouts", t => (request, backend) = (t.DurationOrZero("request"), t.DurationOrZero("backendRequest")));
         return new GatewayRouteRule
         {
             Name = r.String("name"),
@@ -46,7 +46,7 @@ internal static class HttpRouteDecoder
             Backends = r.Objects("backendRefs", Backend),
             RequestTimeout = request,
             BackendTimeout = backend,
-            Retry = r.Object("retry", y => new GatewayRetry([.. y.Strings("codes").Select(c => int.TryParse(c, out var code) ? code : 0).Where(c => c is >= 400 and < 600)], y.Int("attempts", 0), y.Duration("backoff"))),
+            Retry = r.Object("retry", y => new GatewayRetry(y.Ints("codes", 400, 599), y.Int("attempts", 0), y.DurationOrZero("backoff"))),
         };
     }
 

@@ -54,7 +54,7 @@ internal static class ServiceDecoder
 
     private static ServicePort Port(FieldReader p)
     {
-        var target = p.String("targetPort");
+        var target = p.NumberOrName("targetPort");
         var number = int.TryParse(target, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : (int?)null;
         return new ServicePort(p.String("name") ?? "", p.Port("port") ?? 0, p.String("protocol") ?? "TCP", number, number is null ? target : null, p.String("appProtocol"), p.Int("nodePort") ?? 0);
     }

@@ -2,17 +2,28 @@ using System.Text;
 using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Sources.Documents;
 using Mesh.IstiodLite.Sources.Yaml;
+using Mesh.IstiodLite.Validation;
 
 namespace Mesh.IstiodLite.Sources.Files;
 
 /// <summary>The documents of one file as it was at one moment.</summary>
-/// <param name="HasUnknownDocument">True if some document could not be read far enough to know which object it is.</param>
-internal sealed record ParsedFile(string Name, IReadOnlyList<Resource> Resources, IReadOnlyList<ResourceKey> Refused, IReadOnlyList<Problem> Problems, bool HasUnknownDocument)
+/// <param name="Name">As it is shown to people.</param>
+/// <param name="Documents">All of them, good or bad, in their order.</param>
+internal sealed record ParsedFile(string Name, IReadOnlyList<DecodedDocument> Documents)
 {
     private static readonly UTF8Encoding _strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    public static ParsedFile Unreadable(string name, string reason, string fix) =>
-        new(name, [], [], [new Problem(name, 1, string.Empty, ProblemSeverity.Error, reason, fix)], HasUnknownDocument: true);
+    /// <summary>What is in force of it.</summary>
+    public IReadOnlyList<Resource> Resources { get; } = [.. Documents.Select(d => d.Resource).OfType<Resource>()];
+
+    public IReadOnlySet<ResourceKey> Refused { get; } = Documents.Where(d => d.IsRefused).Select(d => d.Key).OfType<ResourceKey>().ToHashSet();
+
+    public IReadOnlyList<Problem> Problems { get; } = [.. Documents.SelectMany(d => d.Problems)];
+
+    /// <summary>True if some document could not be read far enough to know which object it is.</summary>
+    public bool HasUnknownDocument { get; } = Documents.Any(d => d.IsRefused && d.Key is null);
+
+    public static ParsedFile Unreadable(string name, string reason, string fix) => new(name, [Broken(name, 1, reason, fix)]);
 
     /// <param name="name">As it is shown to people.</param>
     /// <param name="content">The whole file.</param>
@@ -27,33 +38,22 @@ internal sealed record ParsedFile(string Name, IReadOnlyList<Resource> Resources
         {
             return Unreadable(name, $"the file is not UTF-8 (byte {e.Index})", "save it as UTF-8");
         }
-        var resources = new List<Resource>();
-        var refused = new List<ResourceKey>();
-        var problems = new List<Problem>();
-        var unknown = false;
+        var documents = new List<DecodedDocument>();
         foreach (var document in DocumentSplitter.Split(text))
         {
             try
             {
-                if (YamlDocumentReader.Read(document.Text, document.FirstLine) is not { } root)
-                    continue;
-                foreach (var decoded in DocumentDecoder.Decode(root, name))
-                {
-                    problems.AddRange(decoded.Problems);
-                    if (decoded.Resource is not null)
-                        resources.Add(decoded.Resource);
-                    else if (decoded.Key is { } key)
-                        refused.Add(key);
-                    else
-                        unknown |= decoded.Problems.Count > 0;
-                }
+                if (YamlDocumentReader.Read(document.Text, document.FirstLine) is { } root)
+                    documents.AddRange(DocumentValidator.Judge(root, name));
             }
             catch (YamlSyntaxException e)
             {
-                unknown = true;
-                problems.Add(new Problem(name, e.Line, string.Empty, ProblemSeverity.Error, e.Message, "correct the document; its last good version stays in force"));
+                documents.Add(Broken(name, e.Line, e.Message, "correct the document; its last good version stays in force"));
             }
         }
-        return new ParsedFile(name, resources, refused, problems, unknown);
+        return new ParsedFile(name, documents);
     }
+
+    private static DecodedDocument Broken(string file, int line, string reason, string fix) =>
+        new(line, null, null, null, [new Problem(file, line, string.Empty, ProblemSeverity.Error, reason, fix)], RefusedByWebhook: true);
 }

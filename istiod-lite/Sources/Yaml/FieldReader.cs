@@ -2,26 +2,13 @@ using System.Globalization;
 
 namespace Mesh.IstiodLite.Sources.Yaml;
 
-/// <summary>Faults of one document, as they are found: all of them, not only the first.</summary>
-internal sealed class DocumentFaults
-{
-    private const int MostReported = 20;
-
-    public List<(int Line, string Reason, string Fix)> Items { get; } = [];
-
-    public void Add(int line, string reason, string fix)
-    {
-        if (Items.Count < MostReported)
-            Items.Add((line, reason, fix));
-    }
-}
-
 /// <summary>
 /// Reads the fields of one object and remembers which were asked for: what is left when the reader is closed was misspelt or belongs
 /// elsewhere. Null counts as absent, as in Kubernetes.
 /// </summary>
 internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults faults)
 {
+    private static readonly TimeSpan _shortest = TimeSpan.FromMilliseconds(1);
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
 
     public int Line => map.Line;
@@ -39,18 +26,16 @@ internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults f
 
     public int LineOf(string name) => map.Find(name)?.Line ?? map.Line;
 
-    public string? String(string name)
+    public string? String(string name) => Node(name) is { } node ? Text(node, name) : null;
+
+    /// <summary>Kubernetes' IntOrString: a number and a name are both good.</summary>
+    public string? NumberOrName(string name)
     {
-        switch (Node(name))
-        {
-            case null:
-                return null;
-            case YamlScalar scalar:
-                return scalar.Text;
-            case var other:
-                Mistyped(other, name, "text");
-                return null;
-        }
+        var node = Node(name);
+        if (node is null or YamlScalar)
+            return (node as YamlScalar)?.Text;
+        Mistyped(node, name, "a number or a name");
+        return null;
     }
 
     public string Required(string name)
@@ -68,10 +53,8 @@ internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults f
         {
             case null:
                 return null;
-            case YamlScalar { Text: "true" or "True" or "TRUE" }:
-                return true;
-            case YamlScalar { Text: "false" or "False" or "FALSE" }:
-                return false;
+            case YamlScalar { IsPlain: true } scalar when scalar.Bool is { } value:
+                return value;
             default:
                 Mistyped(node, name, "true or false");
                 return null;
@@ -88,6 +71,8 @@ internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults f
             Mistyped(node, name, "a whole number");
             return null;
         }
+        if (!scalar.IsPlain)
+            faults.AddToSchema(node.Line, $"{path}.{name} must be a number, it is the text \"{scalar.Text}\"", "remove the quotes");
         if (value < minimum || value > maximum)
         {
             faults.Add(node.Line, $"{path}.{name} is {value}, it must be within {minimum} and {maximum}", "correct the number");
@@ -113,7 +98,18 @@ internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults f
         return null;
     }
 
+    /// <summary>A time of at least a millisecond, as Istio asks of every duration that does not say otherwise.</summary>
     public TimeSpan? Duration(string name)
+    {
+        if (DurationOrZero(name) is not { } value)
+            return null;
+        if (value >= _shortest)
+            return value;
+        faults.Add(LineOf(name), $"{path}.{name} must be at least 1ms", "write a longer time, or remove it");
+        return null;
+    }
+
+    public TimeSpan? DurationOrZero(string name)
     {
         var node = Node(name);
         if (node is null)
@@ -152,21 +148,27 @@ internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults f
         var values = new List<string>(sequence.Items.Count);
         foreach (var item in sequence.Items)
         {
-            if (item is YamlScalar scalar)
-                values.Add(scalar.Text);
-            else
-                Mistyped(item, $"{name}[{values.Count}]", "text");
+            if (Text(item, $"{name}[{values.Count}]") is { } text)
+                values.Add(text);
         }
         return values;
     }
 
-    public IReadOnlyDictionary<string, string>? StringMap(string name) => Map(name, (node, field) =>
+    public IReadOnlyList<int> Ints(string name, int minimum, int maximum)
     {
-        if (node is YamlScalar scalar)
-            return scalar.IsNull ? string.Empty : scalar.Text;
-        Mistyped(node, field, "text");
-        return string.Empty;
-    });
+        var values = new List<int>();
+        foreach (var item in (Node(name) as YamlSequence)?.Items ?? [])
+        {
+            if (item is YamlScalar { IsPlain: true } scalar && int.TryParse(scalar.Text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= minimum && value <= maximum)
+                values.Add(value);
+            else
+                Mistyped(item, $"{name}[{values.Count}]", $"a number within {minimum} and {maximum}");
+        }
+        return values;
+    }
+
+    public IReadOnlyDictionary<string, string>? StringMap(string name) =>
+        Map(name, (node, field) => node is YamlScalar { IsNull: true } ? string.Empty : Text(node, field) ?? string.Empty);
 
     /// <summary>An object whose keys are the person's own; null where it is absent.</summary>
     public IReadOnlyDictionary<string, T>? Map<T>(string name, Func<YamlNode, string, T> read)
@@ -234,16 +236,20 @@ internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults f
         return result;
     }
 
-    /// <summary>Reports every field nobody asked for, with the nearest known name.</summary>
+    /// <summary>
+    /// Reports every field nobody asked for, with the nearest known name. Istio's webhook only looks at those of the document itself; what is
+    /// inside is left to the schema.
+    /// </summary>
     public void Close()
     {
+        var isDocument = !path.Contains('.', StringComparison.Ordinal);
         foreach (var entry in map.Entries)
         {
             var name = entry.Key.Text;
             if (_known.Contains(name))
                 continue;
             var near = Spelling.Nearest(name, _known);
-            faults.Add(entry.Key.Line, $"unknown field {path}.{name}", near is null ? "remove it" : $"did you mean {near}?");
+            faults.AddUnknownField(entry.Key.Line, $"unknown field {path}.{name}", near is null ? "remove it" : $"did you mean {near}?", schemaOnly: !isDocument);
         }
     }
 
@@ -252,6 +258,17 @@ internal sealed class FieldReader(YamlMapping map, string path, DocumentFaults f
         _known.Add(name);
         var node = map.Find(name);
         return node is YamlScalar { IsNull: true } ? null : node;
+    }
+
+    private string? Text(YamlNode node, string name)
+    {
+        if (node is not YamlScalar scalar)
+            Mistyped(node, name, "text");
+        else if (scalar.IsNumberOrBool)
+            faults.Add(node.Line, $"{path}.{name} must be text, but {scalar.Text} without quotes is a {(scalar.Bool is null ? "number" : "boolean")}", $"write \"{scalar.Text}\" in quotes");
+        else
+            return scalar.Text;
+        return null;
     }
 
     private void Mistyped(YamlNode node, string name, string expected) =>

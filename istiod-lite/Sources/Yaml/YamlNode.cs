@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Mesh.IstiodLite.Sources.Yaml;
 
 /// <summary>A node of a YAML document with the place it was written at. Aliases share their node, so a document is a DAG.</summary>
@@ -13,7 +15,28 @@ internal sealed record YamlScalar(string Text, bool IsPlain, int Line) : YamlNod
     /// <summary>YAML's core schema: only an unquoted null is null.</summary>
     public bool IsNull => IsPlain && (Text is "" or "~" or "null" or "Null" or "NULL");
 
+    /// <summary>What an unquoted word means where Kubernetes reads it (YAML 1.1, as its own libraries do).</summary>
+    public bool? Bool => !IsPlain ? null : Text switch
+    {
+        "true" or "True" or "TRUE" or "yes" or "Yes" or "YES" or "on" or "On" or "ON" => true,
+        "false" or "False" or "FALSE" or "no" or "No" or "NO" or "off" or "Off" or "OFF" => false,
+        _ => null,
+    };
+
+    /// <summary>True for what Kubernetes refuses in a text field: it is a number or a boolean until somebody writes quotes.</summary>
+    public bool IsNumberOrBool => IsPlain && (Bool is not null || IsNumber(Text));
+
     public override string Shape => IsNull ? "nothing" : $"\"{(Text.Length > 40 ? Text[..40] + "..." : Text)}\"";
+
+    private static bool IsNumber(string text)
+    {
+        var digits = text.AsSpan().TrimStart("+-");
+        if (digits.IsEmpty || text.Length - digits.Length > 1 || !(char.IsAsciiDigit(digits[0]) || (digits[0] == '.' && digits.Length > 1)))
+            return false;
+        if (digits.StartsWith("0x", StringComparison.Ordinal))
+            return digits.Length > 2 && !digits[2..].ContainsAnyExcept("0123456789abcdefABCDEF_");
+        return double.TryParse(digits, NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out _);
+    }
 }
 
 internal sealed record YamlSequence(IReadOnlyList<YamlNode> Items, int Line, long Weight) : YamlNode(Line, Weight)

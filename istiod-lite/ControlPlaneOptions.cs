@@ -52,17 +52,37 @@ internal sealed class TokenOptions
     public string Ttl { get; set; } = string.Empty;
 }
 
-[Verb("translate", HelpText = "Prints what documents would make ztunnels and waypoints be sent; changes nothing.")]
-internal sealed class TranslateOptions
+internal abstract class DocumentOptions
 {
-    [Value(0, MetaName = "PATH", Required = true, HelpText = "Files or folders of YAML documents.")]
+    [Value(0, MetaName = "PATH", Required = true, HelpText = "Files or folders of YAML documents, or - for standard input.")]
     public IEnumerable<string> Paths { get; set; } = [];
+}
 
-    [Option("output", Default = "json", HelpText = "json is the only format.")]
+[Verb("validate", HelpText = "Says of each document whether a mesh accepts it (exit code 65: one is refused).")]
+internal sealed class ValidateOptions : DocumentOptions
+{
+    [Option("output", Default = "text", HelpText = "text or json.")]
+    public string Output { get; set; } = string.Empty;
+}
+
+[Verb("translate", HelpText = "Prints what documents would make ztunnels and waypoints be sent; changes nothing. Settings are environment variables, as istiod's.")]
+internal sealed class TranslateOptions : DocumentOptions
+{
+    [Option("output", Default = "json", HelpText = "json or text.")]
     public string Output { get; set; } = string.Empty;
 
-    [Option("cluster", Default = false, HelpText = "As in a Kubernetes cluster, where others give Services and Gateways their addresses.")]
-    public bool Cluster { get; set; }
+    [Option("diff", Default = false, HelpText = "Of two paths, OLD and NEW: what changes for whom.")]
+    public bool Diff { get; set; }
+
+    [Option("standalone", Default = false, HelpText = "As a folder that istiod-lite serves without Kubernetes: Services and waypoint Gateways are given their addresses.")]
+    public bool Standalone { get; set; }
+}
+
+[Verb("analyze", HelpText = "Looks for what is valid in documents but probably not meant, and says how to mend it.")]
+internal sealed class AnalyzeOptions : DocumentOptions
+{
+    [Option("output", Default = "text", HelpText = "text or json.")]
+    public string Output { get; set; } = string.Empty;
 }
 
 /// <summary>The settings of a run after validation.</summary>

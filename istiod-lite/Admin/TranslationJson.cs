@@ -56,8 +56,7 @@ internal static class TranslationJson
         return result;
     }
 
-    public static JsonArray Problems(IEnumerable<Problem> problems) => new([.. problems
-        .OrderBy(p => p.File, StringComparer.Ordinal).ThenBy(p => p.Line).ThenBy(p => p.Reason, StringComparer.Ordinal)
+    public static JsonArray Problems(IEnumerable<Problem> problems) => new([.. Problem.Sort(problems)
         .Select(p => new JsonObject
         {
             ["file"] = p.File,
@@ -76,5 +75,5 @@ internal static class TranslationJson
         return result;
     }
 
-    private static JsonNode? Message(IMessage message) => JsonNode.Parse(_formatter.Format(message));
+    public static JsonNode? Message(IMessage message) => JsonNode.Parse(_formatter.Format(message));
 }

@@ -1,37 +1,74 @@
-using System.Text.Encodings.Web;
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Mesh.IstiodLite.Admin;
 using Mesh.IstiodLite.Resources;
+using Mesh.IstiodLite.Review;
 using Mesh.IstiodLite.Sources.Files;
 using Mesh.IstiodLite.Translation;
 using Mesh.Runtime;
 
 namespace Mesh.IstiodLite.Commands;
 
-/// <summary>istiod-lite translate: documents in, what clients would be sent out.</summary>
+/// <summary>istiod-lite translate: documents in, what clients would be sent out; or what would change for whom between two versions of them.</summary>
 internal static class TranslateCommand
 {
-    private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     public static int Execute(TranslateOptions options, TextWriter output, TextWriter error)
     {
         var errors = new List<string>();
-        if (options.Output is not "json")
-            errors.Add($"--output is \"{options.Output}\"; json is the only format");
-        var settings = MeshSettings.FromEnvironment(Environment.GetEnvironmentVariables(), errors) with { Standalone = !options.Cluster };
-        errors.AddRange(options.Paths.Where(p => !File.Exists(p) && !Directory.Exists(p)).Select(p => $"{p} does not exist"));
-        if (errors.Count > 0)
-        {
-            errors.ForEach(e => error.WriteLine($"istiod-lite: {e}"));
+        var settings = MeshSettings.FromEnvironment(Environment.GetEnvironmentVariables(), errors) with { Standalone = options.Standalone };
+        var paths = options.Paths.ToList();
+        if (options.Diff && paths.Count != 2)
+            errors.Add($"--diff compares two versions, {paths.Count} paths were named; write --diff OLD NEW");
+        errors.ForEach(e => error.WriteLine($"istiod-lite: {e}"));
+        if (errors.Count > 0 || !CommandOutput.IsKnown(options.Output, error))
             return ExitCodes.Usage;
-        }
-
-        var files = options.Paths.SelectMany(ConfigFiles.Enumerate).Distinct(StringComparer.Ordinal).Select(p => ParsedFile.Parse(p, File.ReadAllBytes(p))).ToList();
-        var translated = MeshTranslator.Translate(new ResourceSet(files.SelectMany(f => f.Resources)), settings, AddressBook.Empty);
-        var json = TranslationJson.Of(translated);
-        var problems = files.SelectMany(f => f.Problems).Concat(translated.Problems).ToList();
-        json["problems"] = TranslationJson.Problems(problems);
-        output.WriteLine(json.ToJsonString(_json));
-        return problems.Exists(p => p.Severity is ProblemSeverity.Error) ? ExitCodes.Data : ExitCodes.Ok;
+        return options.Diff ? Compare(options, settings, paths, output, error) : Print(options, settings, paths, output, error);
     }
+
+    private static int Print(TranslateOptions options, MeshSettings settings, List<string> paths, TextWriter output, TextWriter error)
+    {
+        if (DocumentInput.Read(paths, error) is not { } files)
+            return ExitCodes.Usage;
+        var translated = Translate(files, settings, AddressBook.Empty);
+        var problems = files.SelectMany(f => f.Problems).Concat(translated.Problems).ToList();
+        if (options.Output is CommandOutput.Json)
+        {
+            var json = TranslationJson.Of(translated);
+            json["problems"] = TranslationJson.Problems(problems);
+            CommandOutput.Write(output, json);
+        }
+        else
+        {
+            CommandOutput.Write(output, problems);
+            TranslationDiff.Between(null, translated).Write(output);
+        }
+        return CodeOf(problems);
+    }
+
+    private static int Compare(TranslateOptions options, MeshSettings settings, List<string> paths, TextWriter output, TextWriter error)
+    {
+        if (DocumentInput.Read(paths[..1], error) is not { } before || DocumentInput.Read(paths[1..], error) is not { } after)
+            return ExitCodes.Usage;
+        var old = Translate(before, settings, AddressBook.Empty);
+        var renewed = Translate(after, settings, old.Book);
+        var problems = after.SelectMany(f => f.Problems).Concat(renewed.Problems).ToList();
+        var diff = TranslationDiff.Between(old, renewed);
+        if (options.Output is CommandOutput.Json)
+        {
+            var json = diff.ToJson();
+            json["problems"] = TranslationJson.Problems(problems);
+            CommandOutput.Write(output, json);
+        }
+        else
+        {
+            CommandOutput.Write(output, problems);
+            diff.Write(output);
+        }
+        return CodeOf(problems);
+    }
+
+    /// <summary>A folder of files holds only what is good. A cluster may hold what its webhook would refuse today: it is translated, and named.</summary>
+    private static Translated Translate(IEnumerable<ParsedFile> files, MeshSettings settings, AddressBook book) => MeshTranslator.Translate(
+        new ResourceSet(files.SelectMany(f => settings.Standalone ? f.Resources : f.Documents.Select(d => d.Readable).OfType<Resource>())), settings, book);
+
+    private static int CodeOf(List<Problem> problems) => problems.Exists(p => p.Severity is ProblemSeverity.Error) ? ExitCodes.Data : ExitCodes.Ok;
 }

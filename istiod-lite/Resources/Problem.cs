@@ -23,6 +23,13 @@ internal sealed record Problem(string File, int Line, string Document, ProblemSe
     public static Problem Warning(Resource resource, string reason, string fix, int line = 0) =>
         new(resource.Position.File, line > 0 ? line : resource.Position.Line, resource.Describe(), ProblemSeverity.Warning, reason, fix);
 
+    public static Problem Duplicate(Resource second, Resource first) =>
+        Error(second, $"{second.Describe()} is already defined at {first.Position}; that one is in force, this one is not", "remove one of the two");
+
+    /// <summary>As people read files.</summary>
+    public static IEnumerable<Problem> Sort(IEnumerable<Problem> problems) =>
+        problems.OrderBy(p => p.File, StringComparer.Ordinal).ThenBy(p => p.Line).ThenBy(p => p.Reason, StringComparer.Ordinal);
+
     public static Problem Error(Resource resource, string reason, string fix, int line = 0) =>
         new(resource.Position.File, line > 0 ? line : resource.Position.Line, resource.Describe(), ProblemSeverity.Error, reason, fix);
 }

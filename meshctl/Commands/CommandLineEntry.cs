@@ -13,10 +13,19 @@ internal static class CommandLineEntry
     // 128 + SIGINT, as a shell reports it.
     private const int Interrupted = 130;
 
+    private static readonly Type[] _verbs =
+    [
+        typeof(UpOptions), typeof(RunOptions), typeof(ExecOptions), typeof(ApplyOptions), typeof(DeleteOptions), typeof(StatusOptions), typeof(LogsOptions), typeof(DownOptions),
+        typeof(DemoOptions), typeof(RecordOptions), typeof(WhyOptions), typeof(ValidateOptions), typeof(TranslateOptions), typeof(AnalyzeOptions), typeof(VersionOptions), typeof(DaemonOptions),
+    ];
+
     public static async Task<int> RunAsync(string[] args)
     {
         try
         {
+            if (DocumentCommands.Answers(args))
+                return await DocumentCommands.RunAsync(args);
+
             // What follows "--" belongs to the program, whatever it looks like.
             var dashes = Array.IndexOf(args, "--");
             var own = dashes < 0 ? args : args[..dashes];
@@ -28,7 +37,7 @@ internal static class CommandLineEntry
                 s.AutoVersion = false;
                 s.CaseInsensitiveEnumValues = true;
             });
-            var parsed = parser.ParseArguments<UpOptions, RunOptions, ExecOptions, ApplyOptions, DeleteOptions, StatusOptions, LogsOptions, DownOptions, DemoOptions, RecordOptions, WhyOptions, VersionOptions, DaemonOptions>(own);
+            var parsed = parser.ParseArguments(own, _verbs);
             if (parsed is NotParsed<object> wrong)
                 return Explain(wrong);
             var options = ((Parsed<object>)parsed).Value;

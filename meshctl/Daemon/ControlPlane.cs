@@ -76,11 +76,11 @@ internal sealed class ControlPlane(Executables programs, string certificateTtl, 
     /// <summary>What it would say about a folder; nothing of it comes into force.</summary>
     public async Task<List<DocumentProblem>> ValidateAsync(string directory, CancellationToken cancel)
     {
-        var opinion = await Tool.RunAsync([programs.IstiodLite, "translate", directory], cancel: cancel);
+        var opinion = await Tool.RunAsync([programs.IstiodLite, "analyze", "--output", "json", directory], cancel: cancel);
         if (opinion.ExitCode is not (ExitCodes.Ok or ExitCodes.Data))
             throw new MeshctlException(ExitCodes.Unavailable, $"istiod-lite could not look at the documents: {opinion.Reason}.");
         using var json = JsonDocument.Parse(opinion.Output);
-        return json.RootElement.GetProperty("problems").Deserialize(ControlJson.Default.ListDocumentProblem) ?? [];
+        return json.RootElement.Deserialize(ControlJson.Default.ListDocumentProblem) ?? [];
     }
 
     /// <summary>Completes when what is in the folder now has been read and every connected proxy has accepted it. A proxy that hangs delays it, but not for ever.</summary>

@@ -7,6 +7,8 @@ internal sealed record Executables(string Ztunnel, string IstiodLite, string Way
 {
     public static Executables Find() => Find(AppContext.BaseDirectory, Environment.GetEnvironmentVariable("MESH_BIN_DIR"));
 
+    public static string FindIstiodLite() => Locate(AppContext.BaseDirectory, Environment.GetEnvironmentVariable("MESH_BIN_DIR"), "istiod-lite", "istiod-lite");
+
     public static Executables Find(string own, string? configured) => new(
         Locate(own, configured, "ztunnel", "ztunnel"),
         Locate(own, configured, "istiod-lite", "istiod-lite"),

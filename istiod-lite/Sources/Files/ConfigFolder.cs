@@ -111,16 +111,13 @@ internal sealed class ConfigFolder(string root)
         foreach (var record in _faulty.Values)
         {
             problems.AddRange(record.Problems);
-            problems.AddRange(record.Repeated.Select(r => Duplicate(r, _owners.Owner(r.Key))));
+            problems.AddRange(record.Repeated.Select(r => Problem.Duplicate(r, _owners.Owner(r.Key))));
         }
 
-        problems.AddRange(_owners.Losers().Select(l => Duplicate(l.Second, l.First)));
+        problems.AddRange(_owners.Losers().Select(l => Problem.Duplicate(l.Second, l.First)));
         var (resources, changes) = _owners.Take();
         return new FolderState(resources, changes, problems, _files.Count, _faulty.Values.Sum(f => f.KeptDocuments));
     }
-
-    private static Problem Duplicate(Resource second, Resource first) =>
-        Problem.Error(second, $"{second.Describe()} is already defined at {first.Position}; that one is in force, this one is not", "remove one of the two");
 
     private ParsedFile Read(string path, FileStamp stamp)
     {

@@ -48,7 +48,7 @@ internal sealed record ParsedFile(string Name, IReadOnlyList<DecodedDocument> Do
             }
             catch (YamlSyntaxException e)
             {
-                documents.Add(Broken(name, e.Line, e.Message, "correct the document; its last good version stays in force"));
+                documents.Add(Broken(name, e.Line, e.Message, "correct the document"));
             }
         }
         return new ParsedFile(name, documents);

@@ -1,4 +1,5 @@
 using Mesh.Waypoint.Authorization;
+using Mesh.Waypoint.Authorization.External;
 using Mesh.Waypoint.Configuration;
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Pipeline;
@@ -44,20 +45,23 @@ internal sealed class DataPath : IDisposable
     {
         var configuration = parts.Configuration;
         var forwarder = new Forwarder(parts.Dialer, parts.Time, parts.Random, new MirrorSender(parts.Dialer, parts.OwnAddress, parts.Time, parts.Random));
+        var services = new ServiceClients(configuration.Clusters, parts.Dialer, parts.Random);
+        var authorizers = new ExternalAuthorizers(services, parts.Time);
         var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time), parts.Time);
         _pipeline = new RequestPipeline(
             [
                 new ReportStep(parts.Requests, parts.Time).InvokeAsync, // makes the exchange; reports it at the end, whatever happened
                 new HygieneStep(parts.PathNormalization).InvokeAsync, // takes the facts, normalises the path, cleans the headers
                 new RouteStep(() => configuration.Routes).InvokeAsync, // service and route by the CONNECT's address and port
+                new ExternalAuthorizationStep(() => configuration.Policies, authorizers).InvokeAsync, // AuthorizationPolicy with CUSTOM: others are asked
                 new JwtStep(() => configuration.Policies, authenticator).InvokeAsync, // RequestAuthentication: bad tokens end here
-                new AuthorizationStep(() => configuration.Policies).InvokeAsync, // AuthorizationPolicy: CUSTOM, DENY, ALLOW
+                new AuthorizationStep(() => configuration.Policies).InvokeAsync, // AuthorizationPolicy: DENY, ALLOW
                 new FaultStep(parts.Time, parts.Random).InvokeAsync, // injected delay, then injected abort
                 new CorsStep().InvokeAsync, // answers preflights
             ],
             new ActionStep(forwarder).InvokeAsync); // redirect, direct response, or forwarding with retries
         var kestrel = new TunnelListenerFactory();
-        var tcp = new TcpForwarder(parts.Dialer, () => configuration.Policies, parts.Connections, parts.Time, parts.Random);
+        var tcp = new TcpForwarder(parts.Dialer, () => configuration.Policies, authorizers, parts.Connections, parts.Time, parts.Random);
         _server = new WaypointServer(kestrel, parts.Loggers);
         Inbound = new InboundDispatcher(() => configuration.Routes, kestrel, tcp);
     }

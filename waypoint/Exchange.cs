@@ -32,6 +32,9 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     /// <summary>Claims of a valid token; null where the request brought none.</summary>
     public Authorization.TokenClaims? Claims { get; set; }
 
+    /// <summary>The external authorizer that was asked last and what it said.</summary>
+    public (string Name, Authorization.External.AuthorizerVerdict Verdict)? Authorizer { get; set; }
+
     // What the report says.
     public ResponseFlags Flags { get; set; }
 
@@ -57,6 +60,23 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
 
     /// <summary>The path as the client sent it, with its query: what logs show.</summary>
     public string OriginalPath { get; set; } = "/";
+
+    /// <summary>Takes the first route that matches the request as it is now; none: null.</summary>
+    public void ChooseRoute(PortRoutes port)
+    {
+        Port = port;
+        var match = port.Match(Facts);
+        (Route, Match) = (match?.Route, match?.Match);
+        Cluster = Route?.Forward?.Targets is { IsEmpty: false, Items.Count: 1 } targets ? targets.Items[0].Cluster : null;
+    }
+
+    /// <summary>Headers for the client, whoever makes the response; applied when its own are there.</summary>
+    public void AddResponseHeaders(IReadOnlyList<(string Name, string Value, Authorization.External.HeaderChange Change)> headers) =>
+        Http.Response.OnStarting(() =>
+        {
+            Authorization.External.AuthorizerAnswer.Apply(headers, Http.Response.Headers);
+            return Task.CompletedTask;
+        });
 
     public FormatFacts FormatFacts(bool withResponse) => new(
         Facts,

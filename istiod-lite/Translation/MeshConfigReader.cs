@@ -40,6 +40,7 @@ internal static class MeshConfigReader
             TrustDomain = reader.String("trustDomain") ?? settings.TrustDomain,
             RootNamespace = reader.String("rootNamespace") is { Length: > 0 } root2 ? root2 : settings.RootNamespace,
             ConnectTimeout = reader.Duration("connectTimeout") ?? settings.ConnectTimeout,
+            ExtensionProviders = reader.Objects("extensionProviders", ExtensionProviderReader.Read),
             DefaultRetry = reader.Object("defaultHttpRetryPolicy", HttpPartsDecoder.Retry) ?? settings.DefaultRetry,
         };
         reader.Object("serviceEntryVisibility", v => result = result with

@@ -41,6 +41,8 @@ internal sealed record MeshSettings
     public IReadOnlyList<VisibilityPolicy> VisibilityPolicies { get; init; } = [];
     /// <summary>MeshConfig.defaultHttpRetryPolicy; null: Istio's built-in default.</summary>
     public HttpRetry? DefaultRetry { get; init; }
+    /// <summary>MeshConfig.extensionProviders.</summary>
+    public IReadOnlyList<ExtensionProvider> ExtensionProviders { get; init; } = [];
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     public bool IsDefaultTrustDomain => TrustDomain is "cluster.local";

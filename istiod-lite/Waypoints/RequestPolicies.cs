@@ -17,10 +17,10 @@ internal sealed class RequestPolicies
     private readonly List<string> _everywhere = [];
     private readonly Dictionary<MeshService, List<string>> _byService = [];
 
-    public RequestPolicies(WaypointInput input, WaypointInfo waypoint)
+    public RequestPolicies(WaypointInput input, WaypointInfo waypoint, RouteContext context)
     {
         foreach (var policy in input.Resources.AuthorizationPolicies)
-            Attach(input, waypoint, policy, () => Authorization(policy));
+            Attach(input, waypoint, policy, () => Authorization(policy, context));
         foreach (var policy in input.Resources.RequestAuthentications)
             Attach(input, waypoint, policy, () => Jwt(policy));
     }
@@ -60,7 +60,7 @@ internal sealed class RequestPolicies
         }
     }
 
-    private static RequestPolicy Authorization(AuthorizationPolicy policy)
+    private static RequestPolicy Authorization(AuthorizationPolicy policy, RouteContext context)
     {
         var rules = new AuthorizationRules
         {
@@ -73,6 +73,7 @@ internal sealed class RequestPolicies
             },
             DryRun = PolicyTranslator.ParseBool(policy.Meta.Annotation(WellKnown.DryRun)),
             CustomProvider = policy.Provider ?? string.Empty,
+            Authorizer = policy.Action is PolicyAction.Custom ? Providers.Authorizer(policy, context) : null,
         };
         foreach (var rule in policy.Rules)
         {

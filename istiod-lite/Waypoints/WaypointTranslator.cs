@@ -32,7 +32,7 @@ internal static class WaypointTranslator
     {
         var clusters = new ClusterTranslator(input, endpoints, rules, waypoint, LocalityOf(waypoint, input.Workloads));
         var context = new RouteContext(input, waypoint, clusters, problems);
-        var policies = new RequestPolicies(input, waypoint);
+        var policies = new RequestPolicies(input, waypoint, context);
         var services = new SortedDictionary<string, IMessage>(StringComparer.Ordinal);
 
         // (1) (2)

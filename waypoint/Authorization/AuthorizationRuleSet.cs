@@ -1,3 +1,5 @@
+using Mesh.Waypoint.Authorization.External;
+
 namespace Mesh.Waypoint.Authorization;
 
 /// <summary>One AuthorizationPolicy, compiled.</summary>
@@ -13,6 +15,7 @@ internal sealed class AuthorizationRuleSet
         Name = policy.Name[(policy.Name.LastIndexOf('/') + 1)..];
         Action = policy.Authorization.Action;
         IsDryRun = policy.Authorization.DryRun;
+        Authorizer = ExternalAuthorizer.Compile(policy.Authorization.Authorizer);
         _rules = [.. policy.Authorization.Rules.Select(r => new Rule(r))];
     }
 
@@ -24,11 +27,14 @@ internal sealed class AuthorizationRuleSet
 
     public bool IsDryRun { get; }
 
+    /// <summary>Whom a CUSTOM policy asks; null where its provider is not known.</summary>
+    public ExternalAuthorizer? Authorizer { get; }
+
     /// <summary>The index of the first rule that holds; null: none. Rules without clauses hold always, a policy without rules never.</summary>
     public int? FirstMatch(in PolicyFacts facts)
     {
         // What cannot be judged must never allow, and must not keep a denial from being as broad as its other parts say (reference 3.4).
-        var ignoreHttp = Action is V1.AuthorizationRules.Types.Action.Deny or V1.AuthorizationRules.Types.Action.Audit;
+        var ignoreHttp = Action is not V1.AuthorizationRules.Types.Action.Allow;
         for (var i = 0; i < _rules.Length; i++)
         {
             if (_rules[i].Holds(facts, ignoreHttp))

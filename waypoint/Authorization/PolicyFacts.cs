@@ -1,11 +1,14 @@
 using System.Net;
 using Mesh.Waypoint.Routing;
+using Mesh.Waypoint.Transport;
 
 namespace Mesh.Waypoint.Authorization;
 
 /// <summary>What a rule is evaluated against. On a connection that is not HTTP there is no request.</summary>
 internal readonly record struct PolicyFacts(Caller Caller, OriginalDestination Original, RequestFacts? Request, TokenClaims? Claims)
 {
+    public static PolicyFacts OfConnection(InboundConnection connection) => new(connection.Caller, connection.Original, null, null);
+
     /// <summary>The client as the last entry of X-Forwarded-For names it, else the connection's (recorded; the client itself can write it).</summary>
     public IPAddress RemoteAddress()
     {

@@ -8,6 +8,9 @@ namespace Mesh.Waypoint.Authorization;
 internal readonly record struct Verdict(bool IsAllowed, string? Details)
 {
     public static readonly Verdict Allowed = new(true, null);
+
+    /// <summary>A CUSTOM policy whose provider cannot be asked denies what it matches (security rule: fail closed).</summary>
+    public static Verdict Unaskable(AuthorizationRuleSet policy) => new(false, $"ext_authz_error[{policy.Namespace}/{policy.Name}: no such provider]");
 }
 
 /// <summary>All policies by resource name, and per destination those that apply to it. Immutable apart from its cache of the second.</summary>
@@ -59,17 +62,26 @@ internal sealed class PolicySet
 
     public IReadOnlyList<JwtPolicy> Jwt { get; }
 
+    public bool HasCustom => _custom.Length > 0;
+
+    /// <summary>CUSTOM policies with a rule that holds; of several for one authorizer the first.</summary>
+    public IReadOnlyList<AuthorizationRuleSet> MatchingCustom(in PolicyFacts facts)
+    {
+        var matching = new List<AuthorizationRuleSet>();
+        foreach (var policy in _custom)
+        {
+            if (policy.FirstMatch(facts) is not null && (policy.Authorizer is null || !matching.Exists(m => m.Authorizer?.Name == policy.Authorizer.Name)))
+                matching.Add(policy);
+        }
+
+        return matching;
+    }
+
+    /// <summary>DENY, then ALLOW; CUSTOM is asked before.</summary>
     public Verdict Evaluate(in PolicyFacts facts)
     {
         if (_missing is not null)
             return new Verdict(false, $"rbac_access_denied_policy_not_received[{_missing}]");
-
-        // No external authorizer can be asked by this build: what would need one is denied, never passed (security rule: fail closed).
-        foreach (var policy in _custom)
-        {
-            if (policy.FirstMatch(facts) is not null)
-                return new Verdict(false, $"ext_authz_error[{policy.Namespace}/{policy.Name}]");
-        }
 
         foreach (var policy in _deny)
         {
@@ -88,5 +100,5 @@ internal sealed class PolicySet
         return new Verdict(false, "rbac_access_denied_matched_policy[none]");
     }
 
-    public Verdict EvaluateTcp(InboundConnection connection) => Evaluate(new PolicyFacts(connection.Caller, connection.Original, null, null));
+    public Verdict EvaluateTcp(InboundConnection connection) => Evaluate(PolicyFacts.OfConnection(connection));
 }

@@ -42,7 +42,7 @@ internal static class LocalReply
         if (body.Length > 0)
         {
             response.ContentLength = body.Length;
-            response.ContentType = "text/plain";
+            response.ContentType ??= "text/plain";
         }
         else if (status is >= 200 and not (204 or 304))
         {

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Waypoint.Pipeline;
 
-/// <summary>AuthorizationPolicies: CUSTOM, DENY, ALLOW in this order.</summary>
+/// <summary>AuthorizationPolicies: DENY, then ALLOW; CUSTOM was asked before tokens were looked at.</summary>
 internal sealed class AuthorizationStep(Func<PolicyTable> policies)
 {
     public Task InvokeAsync(HttpContext http, RequestDelegate next)

@@ -16,13 +16,8 @@ internal sealed class RouteStep(Func<RouteTable> table)
             return LocalReply.WriteAsync(exchange, StatusCodes.Status404NotFound, string.Empty, "route_not_found", ResponseFlags.NoRouteFound);
         }
 
-        (exchange.Destination, exchange.Port) = found;
-        if (found.Port.Match(exchange.Facts) is { } match)
-        {
-            (exchange.Route, exchange.Match) = match;
-            exchange.Cluster = match.Route.Forward?.Targets is { IsEmpty: false, Items.Count: 1 } targets ? targets.Items[0].Cluster : null;
-        }
-
+        exchange.Destination = found.Destination;
+        exchange.ChooseRoute(found.Port);
         return next(http);
     }
 }

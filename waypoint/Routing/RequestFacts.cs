@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 namespace Mesh.Waypoint.Routing;
 
 /// <summary>What rules may look at, taken once from the request. The path is normalised and has no query.</summary>
-internal sealed class RequestFacts
+internal sealed record RequestFacts
 {
     public required string Method { get; init; }
 
@@ -23,6 +23,9 @@ internal sealed class RequestFacts
     public required IHeaderDictionary Headers { get; init; }
 
     public required Caller Caller { get; init; }
+
+    /// <summary>As it goes on the wire: the query and its question mark belong to it.</summary>
+    public string PathAndQuery => HasQuery ? $"{Path}?{Query}" : Path;
 
     public bool IsGrpc => Headers.ContentType.Count > 0 && GrpcContentType.Is(Headers.ContentType[0]);
 }

@@ -1,4 +1,5 @@
 using Mesh.Waypoint.Authorization;
+using Mesh.Waypoint.Authorization.External;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Routing;
@@ -10,6 +11,7 @@ namespace Mesh.Waypoint.Transport;
 internal sealed class TcpForwarder(
     IUpstreamDialer dialer,
     Func<PolicyTable> policies,
+    ExternalAuthorizers authorizers,
     IConnectionReporter reporter,
     TimeProvider time,
     Random random)
@@ -31,7 +33,10 @@ internal sealed class TcpForwarder(
         try
         {
             // 1. May this client connect?
-            var verdict = policies().For(destination).EvaluateTcp(connection);
+            var set = policies().For(destination);
+            var verdict = set.EvaluateTcp(connection);
+            if (verdict.IsAllowed && set.HasCustom)
+                verdict = await authorizers.AuthorizeConnectionAsync(set.MatchingCustom(PolicyFacts.OfConnection(connection)), connection, destination, cancellation);
             if (!verdict.IsAllowed)
             {
                 details = verdict.Details;

@@ -20,6 +20,14 @@ public sealed class GrpcChannel : IDisposable
         _http = new HttpMessageInvoker(GrpcTransport.Create(options, _verifier), disposeHandler: true);
     }
 
+    /// <summary>Over a transport of the caller's, which does whatever the options say about connecting and trust; it is not disposed.</summary>
+    public GrpcChannel(GrpcChannelOptions options, HttpMessageHandler transport)
+    {
+        Options = options;
+        _verifier = new GrpcServerVerifier(options.Trust, options.Address.DnsSafeHost, options.AlternativeHostName);
+        _http = new HttpMessageInvoker(transport, disposeHandler: false);
+    }
+
     public GrpcChannelOptions Options { get; }
 
     /// <summary>One request, one response. Every other ending is a <see cref="GrpcException"/>.</summary>

@@ -1,9 +1,10 @@
+using Envoy.Service.Auth.V3;
 using Envoy.Service.Discovery.V3;
 using Istio.V1.Auth;
 
 namespace Mesh.Xds.Grpc;
 
-/// <summary>The methods that the mesh's processes speak among each other.</summary>
+/// <summary>The methods that the mesh's processes speak among each other and with Envoy's services.</summary>
 public static class GrpcMethods
 {
     public static readonly GrpcMethod<DeltaDiscoveryRequest, DeltaDiscoveryResponse> DeltaAggregatedResources = new(
@@ -11,4 +12,7 @@ public static class GrpcMethods
 
     public static readonly GrpcMethod<IstioCertificateRequest, IstioCertificateResponse> CreateCertificate = new(
         "istio.v1.auth.IstioCertificateService/CreateCertificate", IstioCertificateRequest.Parser, IstioCertificateResponse.Parser);
+
+    public static readonly GrpcMethod<CheckRequest, CheckResponse> CheckAuthorization = new(
+        "envoy.service.auth.v3.Authorization/Check", CheckRequest.Parser, CheckResponse.Parser);
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Istio.V1.Auth;
+using Mesh.Testing;
 using Mesh.Xds.Grpc;
 using Mesh.Xds.Tests.Grpc;
 

@@ -63,11 +63,14 @@ public sealed class PolicyTests
         Assert.False(Set([Policy("open", Allow, [new V1.AuthorizationRule()])], "AuthorizationPolicy/shop/late").Evaluate(Requests.Facts(Requests.Get("/"))).IsAllowed);
 
     [Fact]
-    public void Custom_MatchingRule_FailsClosedAndOthersPass()
+    public void Custom_Matching_IsOneQuestionPerAuthorizer()
     {
         var set = Set(V1.AuthorizationRules.Types.Action.Custom, Rule(to: o => o.Paths.Add("/checked")));
-        Assert.False(set.Evaluate(Requests.Facts(Requests.Get("/checked"))).IsAllowed);
-        Assert.True(set.Evaluate(Requests.Facts(Requests.Get("/free"))).IsAllowed);
+        Assert.Single(set.MatchingCustom(Requests.Facts(Requests.Get("/checked"))));
+        Assert.Empty(set.MatchingCustom(Requests.Facts(Requests.Get("/free"))));
+
+        // What HTTP rules would say of a connection that is not HTTP nobody knows: it is asked about.
+        Assert.Single(set.MatchingCustom(Requests.Tcp(Requests.Storefront)));
     }
 
     [Fact]

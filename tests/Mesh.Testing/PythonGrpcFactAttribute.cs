@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Mesh.Xds.Tests.Interop;
+namespace Mesh.Testing;
 
 /// <summary>Needs a Python that has grpc (Debian: python3-grpcio): an implementation of gRPC that is not ours on one end.</summary>
 [AttributeUsage(AttributeTargets.Method)]
@@ -8,7 +8,9 @@ public sealed class PythonGrpcFactAttribute : FactAttribute
 {
     private static readonly Lazy<string?> Found = new(Find);
 
-    public PythonGrpcFactAttribute() => Skip = Python is null ? "no python3 with the module grpc here (python3-grpcio)" : null;
+    public PythonGrpcFactAttribute() => Skip = Missing;
+
+    internal static string? Missing => Python is null ? "no python3 with the module grpc here (python3-grpcio)" : Prerequisites.MissingTools("protoc");
 
     /// <summary>Path of the interpreter, or null.</summary>
     public static string? Python => Found.Value;
@@ -28,4 +30,11 @@ public sealed class PythonGrpcFactAttribute : FactAttribute
             return false;
         }
     }
+}
+
+/// <summary>The same with data.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class PythonGrpcTheoryAttribute : TheoryAttribute
+{
+    public PythonGrpcTheoryAttribute() => Skip = PythonGrpcFactAttribute.Missing;
 }

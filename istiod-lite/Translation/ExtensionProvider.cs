@@ -1,0 +1,31 @@
+namespace Mesh.IstiodLite.Translation;
+
+/// <summary>The service behind a provider: <c>[namespace/]hostname</c> and port, as MeshConfig writes them.</summary>
+internal sealed record ProviderService(string? Namespace, string Hostname, int Port);
+
+internal sealed record CheckedBody(uint MaxBytes, bool AllowPartial, bool AsBytes);
+
+/// <summary>envoyExtAuthzGrpc and envoyExtAuthzHttp; the lists are those of the second.</summary>
+internal sealed record AuthorizerSettings
+{
+    public required ProviderService Service { get; init; }
+    public bool IsHttp { get; init; }
+    /// <summary>Istio's default, which is much longer than Envoy's.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(600);
+    public bool FailOpen { get; init; }
+    public bool ClearRouteCache { get; init; }
+    public int StatusOnError { get; init; } = 403;
+    public CheckedBody? Body { get; init; }
+    public string PathPrefix { get; init; } = string.Empty;
+    public IReadOnlyList<string> RequestHeaders { get; init; } = [];
+    public IReadOnlyDictionary<string, string> AdditionalHeaders { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    public IReadOnlyList<string> UpstreamHeadersOnAllow { get; init; } = [];
+    public IReadOnlyList<string> DownstreamHeadersOnDeny { get; init; } = [];
+    public IReadOnlyList<string> DownstreamHeadersOnAllow { get; init; } = [];
+}
+
+/// <summary>One entry of MeshConfig.extensionProviders. Kinds that nothing here uses keep only their name.</summary>
+internal sealed record ExtensionProvider(string Name)
+{
+    public AuthorizerSettings? Authorizer { get; init; }
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using Mesh.IstiodLite.Sources.Yaml;
+
+namespace Mesh.IstiodLite.Translation;
+
+/// <summary>MeshConfig.extensionProviders.</summary>
+internal static class ExtensionProviderReader
+{
+    public static ExtensionProvider Read(FieldReader provider)
+    {
+        // Istio's other kinds are valid there; whoever names one of them is told that it has no effect.
+        provider.Ignore("zipkin", "lightstep", "datadog", "stackdriver", "opencensus", "skywalking", "opentelemetry", "prometheus",
+            "envoyFileAccessLog", "envoyHttpAls", "envoyTcpAls", "envoyOtelAls", "sds");
+        return new ExtensionProvider(provider.Required("name"))
+        {
+            Authorizer = provider.Object("envoyExtAuthzGrpc", r => Authorizer(r, isHttp: false)) ?? provider.Object("envoyExtAuthzHttp", r => Authorizer(r, isHttp: true)),
+        };
+    }
+
+    /// <summary><c>service</c> is <c>[namespace/]hostname</c>.</summary>
+    public static ProviderService Service(FieldReader reader)
+    {
+        var text = reader.Required("service");
+        var slash = text.IndexOf('/', StringComparison.Ordinal);
+        var port = reader.Port("port");
+        if (port is null)
+            reader.Faults.Add(reader.LineOf("port"), $"{reader.Path}.port is missing", "add port");
+        return new ProviderService(slash < 0 ? null : text[..slash], text[(slash + 1)..], port ?? 0);
+    }
+
+    private static AuthorizerSettings Authorizer(FieldReader reader, bool isHttp)
+    {
+        var settings = new AuthorizerSettings
+        {
+            Service = Service(reader),
+            IsHttp = isHttp,
+            Timeout = reader.Duration("timeout") ?? TimeSpan.FromSeconds(600),
+            FailOpen = reader.Bool("failOpen") ?? false,
+            ClearRouteCache = reader.Bool("clearRouteCache") ?? false,
+            StatusOnError = Status(reader),
+            Body = reader.Object("includeRequestBodyInCheck", b => new CheckedBody(b.UInt("maxRequestBytes") ?? 0, b.Bool("allowPartialMessage") ?? false, b.Bool("packAsBytes") ?? false)),
+        };
+        return !isHttp ? settings : settings with
+        {
+            PathPrefix = reader.String("pathPrefix") ?? string.Empty,
+            // The older name of the field counts where the newer is absent.
+            RequestHeaders = reader.Strings("includeRequestHeadersInCheck") is { Count: > 0 } named ? Both(reader, named) : reader.Strings("includeHeadersInCheck"),
+            AdditionalHeaders = reader.StringMap("includeAdditionalHeadersInCheck") ?? settings.AdditionalHeaders,
+            UpstreamHeadersOnAllow = reader.Strings("headersToUpstreamOnAllow"),
+            DownstreamHeadersOnDeny = reader.Strings("headersToDownstreamOnDeny"),
+            DownstreamHeadersOnAllow = reader.Strings("headersToDownstreamOnAllow"),
+        };
+    }
+
+    private static IReadOnlyList<string> Both(FieldReader reader, IReadOnlyList<string> named)
+    {
+        reader.Ignore("includeHeadersInCheck");
+        return named;
+    }
+
+    private static int Status(FieldReader reader)
+    {
+        var text = reader.String("statusOnError");
+        if (text is null)
+            return 403;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var status) && status is >= 200 and <= 599)
+            return status;
+        reader.Faults.Add(reader.LineOf("statusOnError"), $"{reader.Path}.statusOnError is \"{text}\"", "write a status such as \"503\"");
+        return 403;
+    }
+}

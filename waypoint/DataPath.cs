@@ -58,6 +58,7 @@ internal sealed class DataPath : IDisposable
                 new AuthorizationStep(() => configuration.Policies).InvokeAsync, // AuthorizationPolicy: DENY, ALLOW
                 new FaultStep(parts.Time, parts.Random).InvokeAsync, // injected delay, then injected abort
                 new CorsStep().InvokeAsync, // answers preflights
+                new RateLimitStep(() => configuration.Policies, services, parts.Time).InvokeAsync, // RateLimitPolicy: buckets here, then the service
             ],
             new ActionStep(forwarder).InvokeAsync); // redirect, direct response, or forwarding with retries
         var kestrel = new TunnelListenerFactory();

@@ -35,6 +35,9 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     /// <summary>The external authorizer that was asked last and what it said.</summary>
     public (string Name, Authorization.External.AuthorizerVerdict Verdict)? Authorizer { get; set; }
 
+    /// <summary>The rate limit that was used up: policy and rule.</summary>
+    public string? RateLimit { get; set; }
+
     // What the report says.
     public ResponseFlags Flags { get; set; }
 
@@ -71,10 +74,10 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     }
 
     /// <summary>Headers for the client, whoever makes the response; applied when its own are there.</summary>
-    public void AddResponseHeaders(IReadOnlyList<(string Name, string Value, Authorization.External.HeaderChange Change)> headers) =>
+    public void AddResponseHeaders(IReadOnlyList<HeaderChange> headers) =>
         Http.Response.OnStarting(() =>
         {
-            Authorization.External.AuthorizerAnswer.Apply(headers, Http.Response.Headers);
+            HeaderChange.Apply(headers, Http.Response.Headers);
             return Task.CompletedTask;
         });
 

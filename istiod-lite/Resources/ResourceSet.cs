@@ -32,6 +32,7 @@ internal sealed class ResourceSet
     public IReadOnlyList<PeerAuthentication> PeerAuthentications => Of<PeerAuthentication>();
     public IReadOnlyList<AuthorizationPolicy> AuthorizationPolicies => Of<AuthorizationPolicy>();
     public IReadOnlyList<RequestAuthentication> RequestAuthentications => Of<RequestAuthentication>();
+    public IReadOnlyList<RateLimitPolicy> RateLimitPolicies => Of<RateLimitPolicy>();
     public IReadOnlyList<VirtualService> VirtualServices => Of<VirtualService>();
     public IReadOnlyList<DestinationRule> DestinationRules => Of<DestinationRule>();
     public IReadOnlyList<GatewayClass> GatewayClasses => Of<GatewayClass>();

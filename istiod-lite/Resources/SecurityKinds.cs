@@ -63,7 +63,7 @@ internal sealed record PolicyCondition(string Key, IReadOnlyList<string> Values,
 
 internal sealed record PolicyRule(IReadOnlyList<PolicySource> From, IReadOnlyList<PolicyOperation> To, IReadOnlyList<PolicyCondition> When);
 
-/// <summary>What AuthorizationPolicy and RequestAuthentication share: how they find what they apply to.</summary>
+/// <summary>What AuthorizationPolicy, RequestAuthentication and RateLimitPolicy share: how they find what they apply to.</summary>
 internal abstract class TargetedPolicy : Resource
 {
     public IReadOnlyDictionary<string, string>? Selector { get; init; }

@@ -56,7 +56,7 @@ internal static class Findings
 
     private static void AddTargets(List<Problem> problems, FindingInput input)
     {
-        foreach (var policy in input.Resources.AuthorizationPolicies.Cast<TargetedPolicy>().Concat(input.Resources.RequestAuthentications))
+        foreach (var policy in input.Resources.AuthorizationPolicies.Cast<TargetedPolicy>().Concat(input.Resources.RequestAuthentications).Concat(input.Resources.RateLimitPolicies))
         {
             foreach (var target in policy.Targets)
             {

@@ -23,6 +23,8 @@ internal sealed class RequestPolicies
             Attach(input, waypoint, policy, () => Authorization(policy, context));
         foreach (var policy in input.Resources.RequestAuthentications)
             Attach(input, waypoint, policy, () => Jwt(policy));
+        foreach (var policy in input.Resources.RateLimitPolicies)
+            Attach(input, waypoint, policy, () => RateLimits.Convert(policy, context));
     }
 
     public IReadOnlyDictionary<string, IMessage> All => _policies;

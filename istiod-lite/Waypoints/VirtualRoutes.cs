@@ -78,7 +78,7 @@ internal sealed class VirtualRoutes(RouteContext context)
         return usable.Count == 0 ? null : usable;
     }
 
-    private static RouteMatch Match(HttpMatch match)
+    public static RouteMatch Match(HttpMatch match)
     {
         var result = new RouteMatch
         {

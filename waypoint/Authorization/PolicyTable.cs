@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Mesh.Waypoint.RateLimiting;
 using Mesh.Waypoint.Routing;
 using Mesh.Waypoint.Transport;
 
@@ -38,8 +39,11 @@ internal sealed class PolicyTable(IReadOnlyDictionary<string, CompiledPolicy> po
     }
 }
 
-/// <summary>One resource: either kind.</summary>
-internal sealed record CompiledPolicy(string Name, AuthorizationRuleSet? Authorization, JwtPolicy? Jwt);
+/// <summary>One resource: one of the kinds.</summary>
+internal sealed record CompiledPolicy(string Name, AuthorizationRuleSet? Authorization, JwtPolicy? Jwt)
+{
+    public RateLimitPolicy? RateLimits { get; init; }
+}
 
 /// <summary>The policies of one destination in the order of evaluation (reference 3.1).</summary>
 internal sealed class PolicySet
@@ -57,10 +61,13 @@ internal sealed class PolicySet
         _deny = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Deny)];
         _allow = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Allow)];
         _custom = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Custom)];
+        RateLimits = [.. policies.Where(p => p.RateLimits is not null).Select(p => p.RateLimits!).OrderBy(p => p.Name, StringComparer.Ordinal)];
         Jwt = [.. policies.Where(p => p.Jwt is not null).Select(p => p.Jwt!)];
     }
 
     public IReadOnlyList<JwtPolicy> Jwt { get; }
+
+    public IReadOnlyList<RateLimitPolicy> RateLimits { get; }
 
     public bool HasCustom => _custom.Length > 0;
 

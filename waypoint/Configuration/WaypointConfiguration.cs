@@ -1,5 +1,6 @@
 using Mesh.Waypoint.Authorization;
 using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.RateLimiting;
 using Mesh.Waypoint.Routing;
 
 namespace Mesh.Waypoint.Configuration;
@@ -12,13 +13,15 @@ internal sealed record RefusedResource(string Name, string Reason);
 /// that cannot be compiled is refused and its last good version goes on serving. Changes come from one thread at a time (the xDS stream);
 /// readers take the current tables from any thread.
 /// </summary>
-internal sealed class WaypointConfiguration(ClusterRegistry clusters)
+internal sealed class WaypointConfiguration(ClusterRegistry clusters, TimeProvider? time = null)
 {
     // The thread of changes only.
     private readonly Dictionary<string, Destination> _services = new(StringComparer.Ordinal);
     private readonly Dictionary<string, CompiledPolicy> _policies = new(StringComparer.Ordinal);
     private readonly HashSet<string> _clusters = new(StringComparer.Ordinal);
     private long _version;
+
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
 
     // Any thread.
     private volatile RouteTable _routes = RouteTable.Empty;
@@ -76,11 +79,12 @@ internal sealed class WaypointConfiguration(ClusterRegistry clusters)
         return refused;
     }
 
-    private static CompiledPolicy Compile(string name, V1.RequestPolicy policy) => policy.KindCase switch
+    private CompiledPolicy Compile(string name, V1.RequestPolicy policy) => policy.KindCase switch
     {
         V1.RequestPolicy.KindOneofCase.Authorization => new CompiledPolicy(name, new AuthorizationRuleSet(policy), null),
         V1.RequestPolicy.KindOneofCase.Jwt => new CompiledPolicy(name, null, new JwtPolicy(policy)),
-        _ => throw new ConfigurationException($"policy {name} has neither authorization rules nor JWT rules"),
+        V1.RequestPolicy.KindOneofCase.RateLimits => new CompiledPolicy(name, null, null) { RateLimits = new RateLimitPolicy(policy, _time) },
+        _ => throw new ConfigurationException($"policy {name} has no rules of a kind that is known here"),
     };
 
     private static void Try(string name, List<RefusedResource> refused, Action apply)

@@ -22,6 +22,7 @@ internal enum ResponseFlags
     RateLimited = 1 << 14,
     UnauthorizedExternalService = 1 << 15,
     LocalReset = 1 << 16,
+    RateLimitServiceError = 1 << 20,
 }
 
 internal static class ResponseFlagsText
@@ -45,6 +46,7 @@ internal static class ResponseFlagsText
         (ResponseFlags.RateLimited, "RL"),
         (ResponseFlags.UnauthorizedExternalService, "UAEX"),
         (ResponseFlags.LocalReset, "LR"),
+        (ResponseFlags.RateLimitServiceError, "RLSE"),
     ];
 
     /// <summary>The short names joined by commas; <c>-</c> for none.</summary>

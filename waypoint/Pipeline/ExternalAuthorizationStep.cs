@@ -61,7 +61,7 @@ internal sealed class ExternalAuthorizationStep(Func<PolicyTable> policies, Exte
                 Allow(exchange, authorizer, answer);
                 return true;
             case AuthorizerVerdict.Denied:
-                AuthorizerAnswer.Apply(answer.ResponseHeaders, response.Headers);
+                HeaderChange.Apply(answer.ResponseHeaders, response.Headers);
                 await LocalReply.WriteAsync(exchange, answer.Status, answer.Body, "ext_authz_denied", ResponseFlags.UnauthorizedExternalService);
                 return false;
             default:
@@ -82,7 +82,7 @@ internal sealed class ExternalAuthorizationStep(Func<PolicyTable> policies, Exte
                 headers.Remove(name);
         }
 
-        AuthorizerAnswer.Apply(answer.RequestHeaders, headers);
+        HeaderChange.Apply(answer.RequestHeaders, headers);
         if (answer.SetParameters.Count + answer.RemovedParameters.Count > 0)
         {
             var query = QueryEditor.Edit(exchange.Facts.Query, answer.SetParameters, answer.RemovedParameters);

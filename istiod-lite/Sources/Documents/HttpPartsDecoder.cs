@@ -59,7 +59,7 @@ internal static class HttpPartsDecoder
         return new RouteDestination("", null, null, d.Line);
     }
 
-    private static HttpMatch Match(FieldReader m)
+    public static HttpMatch Match(FieldReader m)
     {
         m.Ignore("statPrefix");
         return new HttpMatch

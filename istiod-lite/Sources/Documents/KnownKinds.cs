@@ -12,6 +12,8 @@ internal static class KnownKinds
 {
     private const string Networking = "networking.istio.io";
     private const string Security = "security.istio.io";
+    /// <summary>Kinds of our own, for what neither Istio nor Gateway API has one.</summary>
+    private const string MeshPolicy = "policy.mesh";
     private const string GatewayApi = "gateway.networking.k8s.io";
     private static readonly string[] _core = ["v1"];
     private static readonly string[] _networkingVersions = ["v1", "v1beta1", "v1alpha3"];
@@ -35,6 +37,7 @@ internal static class KnownKinds
         new(Security, "PeerAuthentication", _securityVersions, true, SecurityDecoder.PeerAuthentication),
         new(Security, "AuthorizationPolicy", _securityVersions, true, SecurityDecoder.AuthorizationPolicy),
         new(Security, "RequestAuthentication", _securityVersions, true, SecurityDecoder.RequestAuthentication),
+        new(MeshPolicy, "RateLimitPolicy", ["v1alpha1"], true, RateLimitDecoder.RateLimitPolicy),
         new(GatewayApi, "Gateway", _gatewayVersions, true, GatewayDecoder.Gateway),
         new(GatewayApi, "GatewayClass", _gatewayVersions, false, GatewayDecoder.GatewayClass),
         new(GatewayApi, "HTTPRoute", _gatewayVersions, true, HttpRouteDecoder.Decode),

@@ -68,7 +68,7 @@ internal static class SecurityDecoder
     private static MutualTlsMode Mode(FieldReader m) => m.Choice("mode", MutualTlsMode.Unset,
         ("UNSET", MutualTlsMode.Unset), ("DISABLE", MutualTlsMode.Disable), ("PERMISSIVE", MutualTlsMode.Permissive), ("STRICT", MutualTlsMode.Strict));
 
-    private static IReadOnlyList<PolicyTarget> Targets(FieldReader spec)
+    public static IReadOnlyList<PolicyTarget> Targets(FieldReader spec)
     {
         var list = spec.Objects("targetRefs", Target);
         var single = spec.Object("targetRef", Target);

@@ -1,5 +1,6 @@
 using Envoy.Service.Auth.V3;
 using Envoy.Service.Discovery.V3;
+using Envoy.Service.Ratelimit.V3;
 using Istio.V1.Auth;
 
 namespace Mesh.Xds.Grpc;
@@ -15,4 +16,7 @@ public static class GrpcMethods
 
     public static readonly GrpcMethod<CheckRequest, CheckResponse> CheckAuthorization = new(
         "envoy.service.auth.v3.Authorization/Check", CheckRequest.Parser, CheckResponse.Parser);
+
+    public static readonly GrpcMethod<RateLimitRequest, RateLimitResponse> ShouldRateLimit = new(
+        "envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit", RateLimitRequest.Parser, RateLimitResponse.Parser);
 }

@@ -1,3 +1,4 @@
+using Mesh.IstiodLite.Translation;
 using Mesh.Waypoint.V1;
 
 namespace Mesh.IstiodLite.Tests.Waypoints;
@@ -12,10 +13,10 @@ public sealed class ProviderTests
     private static string Mesh(string providers) =>
         $"apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: istio, namespace: istio-system }}\ndata:\n  mesh: |\n    extensionProviders:\n{string.Concat(providers.Split('\n').Select(l => $"    {l}\n"))}";
 
-    private static Translation.Translated Translate(params string[] more) =>
+    private static Translated Translate(params string[] more) =>
         Documents.Translate([Documents.PaymentService, Documents.PaymentWaypoint, Documents.Pod("p1", "payment", "198.18.2.2"), Policy, .. more]);
 
-    private static ExternalAuthorizer? Authorizer(Translation.Translated mesh) =>
+    private static ExternalAuthorizer? Authorizer(Translated mesh) =>
         ((RequestPolicy)mesh.Waypoints["default/payment-waypoint"].Policies["AuthorizationPolicy/default/ask"]).Authorization.Authorizer;
 
     [Fact]
@@ -45,7 +46,7 @@ public sealed class ProviderTests
         Assert.Equal((true, true, 503u, 100u, true, false), (authorizer.FailOpen, authorizer.ClearRouteCache, authorizer.StatusOnError, authorizer.Body.MaxBytes, authorizer.Body.AllowPartial, authorizer.Body.AsBytes));
         Assert.Equal(("/check", "mesh"), (authorizer.Http.PathPrefix, authorizer.Http.AdditionalHeaders["x-from"]));
         Assert.Equal(["cookie", "x-user-*"], authorizer.Http.RequestHeaders);
-        Assert.Equal((["authorization"], ["content-type"], ["set-cookie"]), (authorizer.Http.UpstreamHeadersOnAllow.ToList(), authorizer.Http.DownstreamHeadersOnDeny.ToList(), authorizer.Http.DownstreamHeadersOnAllow.ToList()));
+        Assert.Equal(["authorization", "content-type", "set-cookie"], authorizer.Http.UpstreamHeadersOnAllow.Concat(authorizer.Http.DownstreamHeadersOnDeny).Concat(authorizer.Http.DownstreamHeadersOnAllow));
         var cluster = (Cluster)mesh.Waypoints["default/payment-waypoint"].Clusters[authorizer.Cluster];
         Assert.Equal((9001u, true), (Assert.Single(cluster.Endpoints).Port, cluster.Endpoints[0].Hbone));
         Assert.Empty(mesh.Problems);

@@ -1,4 +1,4 @@
-# Envoy's services by grpcio (the C core) and generated messages: an external authorizer. Prints its port, serves until its standard input closes.
+# Envoy's services by grpcio (the C core) and generated messages: an external authorizer and a rate limit service. Prints its port, serves until its standard input closes.
 # What it answers is said by the request's header x-wish; what it saw goes back in headers.
 import subprocess
 import sys
@@ -9,9 +9,10 @@ from concurrent import futures
 import grpc
 
 protos, out = sys.argv[1], tempfile.mkdtemp()
-subprocess.run(["protoc", "-I", protos, "--python_out", out, "ext_authz.proto"], check=True, cwd=protos)
+subprocess.run(["protoc", "-I", protos, "--python_out", out, "ext_authz.proto", "ratelimit.proto"], check=True, cwd=protos)
 sys.path.insert(0, out)
 import ext_authz_pb2 as authz
+import ratelimit_pb2 as limits
 
 
 def option(key, value, append=None):
@@ -56,10 +57,39 @@ def check(request, context):
     return answer
 
 
+counts = {}
+
+
+# The value of the entry "limit" is how many may pass for the descriptor.
+def limit(request, context):
+    answer = limits.RateLimitResponse(overall_code=limits.RateLimitResponse.OK)
+    for descriptor in request.descriptors:
+        entries = {e.key: e.value for e in descriptor.entries}
+        key = (request.domain,) + tuple(sorted(entries.items()))
+        if "ill" in entries:
+            context.abort(grpc.StatusCode.INTERNAL, "the limiter is ill")
+        allowed = int(entries["limit"])
+        counts[key] = counts.get(key, 0) + max(1, request.hits_addend)
+        over = counts[key] > allowed
+        status = answer.statuses.add(code=limits.RateLimitResponse.OVER_LIMIT if over else limits.RateLimitResponse.OK, limit_remaining=max(0, allowed - counts[key]))
+        status.current_limit.requests_per_unit = allowed
+        status.current_limit.unit = limits.RateLimitResponse.RateLimit.MINUTE
+        status.current_limit.name = "plan"
+        status.duration_until_reset.seconds = 42
+        if over:
+            answer.overall_code = limits.RateLimitResponse.OVER_LIMIT
+            answer.raw_body = b"slow down"
+    answer.response_headers_to_add.add(key="x-limiter", value="|".join(f"{e.key}={e.value}" for d in request.descriptors for e in d.entries))
+    answer.request_headers_to_add.add(key="x-seen", value=request.domain)
+    return answer
+
+
 class Handler(grpc.GenericRpcHandler):
     def service(self, details):
         if details.method == "/envoy.service.auth.v3.Authorization/Check":
             return grpc.unary_unary_rpc_method_handler(check, authz.CheckRequest.FromString, authz.CheckResponse.SerializeToString)
+        if details.method == "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit":
+            return grpc.unary_unary_rpc_method_handler(limit, limits.RateLimitRequest.FromString, limits.RateLimitResponse.SerializeToString)
         return None
 
 

@@ -1,5 +1,5 @@
+using Mesh.Waypoint.Routing;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Primitives;
 
 namespace Mesh.Waypoint.Authorization.External;
 
@@ -12,15 +12,6 @@ internal enum AuthorizerVerdict
     Failed,
 }
 
-/// <summary>How a header of the answer meets one that is there.</summary>
-internal enum HeaderChange
-{
-    Set,
-    Append,
-    AddIfAbsent,
-    OverwriteIfExists,
-}
-
 /// <summary>What an authorizer said. Changes to the request count only where it allowed.</summary>
 internal sealed record AuthorizerAnswer(AuthorizerVerdict Verdict)
 {
@@ -31,11 +22,11 @@ internal sealed record AuthorizerAnswer(AuthorizerVerdict Verdict)
 
     public byte[] Body { get; init; } = [];
 
-    public IReadOnlyList<(string Name, string Value, HeaderChange Change)> RequestHeaders { get; init; } = [];
+    public IReadOnlyList<HeaderChange> RequestHeaders { get; init; } = [];
 
     public IReadOnlyList<string> RemovedHeaders { get; init; } = [];
 
-    public IReadOnlyList<(string Name, string Value, HeaderChange Change)> ResponseHeaders { get; init; } = [];
+    public IReadOnlyList<HeaderChange> ResponseHeaders { get; init; } = [];
 
     public IReadOnlyList<(string Name, string Value)> SetParameters { get; init; } = [];
 
@@ -45,27 +36,4 @@ internal sealed record AuthorizerAnswer(AuthorizerVerdict Verdict)
     public string? Reason { get; init; }
 
     public static AuthorizerAnswer Failure(string reason) => new(AuthorizerVerdict.Failed) { Reason = reason };
-
-    public static void Apply(IEnumerable<(string Name, string Value, HeaderChange Change)> changes, IHeaderDictionary headers)
-    {
-        foreach (var (name, value, change) in changes)
-        {
-            // Framing is the waypoint's: an answer that touched it could smuggle a second request. Pseudo headers have other ways.
-            if (name.Length == 0 || name[0] == ':' || Forwarding.HopByHop.Is(name) || name.Equals("content-length", StringComparison.OrdinalIgnoreCase))
-                continue;
-            var exists = headers.TryGetValue(name, out var there);
-            switch (change)
-            {
-                case HeaderChange.Append when exists:
-                    headers[name] = StringValues.Concat(there, value);
-                    break;
-                case HeaderChange.AddIfAbsent when exists:
-                case HeaderChange.OverwriteIfExists when !exists:
-                    break;
-                default:
-                    headers[name] = value;
-                    break;
-            }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 using Envoy.Service.Auth.V3;
 using Google.Protobuf.Collections;
 using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Routing;
 using Mesh.Xds.Grpc;
 
 namespace Mesh.Waypoint.Authorization.External;
@@ -51,18 +52,18 @@ internal static class GrpcAuthorizerClient
         };
     }
 
-    private static IReadOnlyList<(string Name, string Value, HeaderChange Change)> Changes(RepeatedField<HeaderValueOption>? headers) =>
-        headers is null ? [] : [.. headers.Where(h => h.Header is not null).Select(h => (h.Header.Key, Value(h.Header), Change(h)))];
+    private static IReadOnlyList<HeaderChange> Changes(RepeatedField<HeaderValueOption>? headers) =>
+        headers is null ? [] : [.. headers.Where(h => h.Header is not null).Select(h => new HeaderChange(h.Header.Key, Value(h.Header), Kind(h)))];
 
     private static string Value(HeaderValue header) => header.RawValue.IsEmpty ? header.Value : System.Text.Encoding.Latin1.GetString(header.RawValue.Span);
 
     // An answer that says neither overwrites: what this API meant by an absent "append" before the enumeration existed.
-    private static HeaderChange Change(HeaderValueOption option) => option.Append is { } append
-        ? append ? HeaderChange.Append : HeaderChange.Set
+    private static HeaderChangeKind Kind(HeaderValueOption option) => option.Append is { } append
+        ? append ? HeaderChangeKind.Append : HeaderChangeKind.Set
         : option.AppendAction switch
         {
-            HeaderValueOption.Types.AppendAction.AddIfAbsent => HeaderChange.AddIfAbsent,
-            HeaderValueOption.Types.AppendAction.OverwriteIfExists => HeaderChange.OverwriteIfExists,
-            _ => HeaderChange.Set,
+            HeaderValueOption.Types.AppendAction.AddIfAbsent => HeaderChangeKind.AddIfAbsent,
+            HeaderValueOption.Types.AppendAction.OverwriteIfExists => HeaderChangeKind.OverwriteIfExists,
+            _ => HeaderChangeKind.Set,
         };
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mesh.Waypoint.Forwarding;
+using Mesh.Waypoint.Routing;
 
 namespace Mesh.Waypoint.Authorization.External;
 
@@ -71,8 +72,8 @@ internal static class HttpAuthorizerClient
             return new AuthorizerAnswer(AuthorizerVerdict.Allowed)
             {
                 RequestHeaders = [.. headers.Where(h => rule.UpstreamOnAllow.Matches(h.Key)).GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase)
-                    .SelectMany(g => g.Select((h, i) => (h.Key, h.Value, i == 0 ? HeaderChange.Set : HeaderChange.Append)))],
-                ResponseHeaders = [.. headers.Where(h => rule.DownstreamOnAllow.Matches(h.Key)).Select(h => (h.Key, h.Value, HeaderChange.Append))],
+                    .SelectMany(g => g.Select((h, i) => new HeaderChange(h.Key, h.Value, i == 0 ? HeaderChangeKind.Set : HeaderChangeKind.Append)))],
+                ResponseHeaders = [.. headers.Where(h => rule.DownstreamOnAllow.Matches(h.Key)).Select(h => new HeaderChange(h.Key, h.Value, HeaderChangeKind.Append))],
             };
         }
 
@@ -80,7 +81,7 @@ internal static class HttpAuthorizerClient
         {
             Status = status,
             Body = await response.Content.ReadAsByteArrayAsync(cancellation),
-            ResponseHeaders = [.. headers.Where(h => PassesOnDeny(rule, h.Key)).Select(h => (h.Key, h.Value, HeaderChange.Append))],
+            ResponseHeaders = [.. headers.Where(h => PassesOnDeny(rule, h.Key)).Select(h => new HeaderChange(h.Key, h.Value, HeaderChangeKind.Append))],
         };
     }
 

@@ -245,7 +245,7 @@ public sealed class ExternalAuthorizationTests
         await using var mesh = await MeshAsync(origin.Port, guard.Port);
         mesh.Apply([origin.Port], p => p.Protocol = V1.Protocol.Tcp, policies: Custom(http ? Http() : Grpc()));
         var answer = await mesh.RawAsync("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        Assert.Equal(expected, answer.EndsWith("hello", StringComparison.Ordinal));
+        Assert.Equal(expected, answer.Contains("hello", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -46,6 +46,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private AdminServer? _admin;
     private PodManager? _pods;
     private IPodSource? _source;
+    private IPodProxy? _self;
 
     public ZtunnelHost(ZtunnelSettings settings, EnvironmentSettings environment, TimeProvider time)
     {
@@ -116,16 +117,16 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         served.Complete();
 
         if (_crl is { } crl)
-            control.Spawn(() => crl.WatchAsync(() => _pods.RevokeAsync(crl.List.IsRevokedNow), _ended.Token));
+            control.Spawn(() => crl.WatchAsync(() => RevokeAsync(crl), _ended.Token));
 
         // (2)
         var discovery = _control.RunAsync(_ended.Token);
         if (await Task.WhenAny(_control.FirstSync, _stop.Task) == _stop.Task)
-            return await DrainAsync(null, control, ExitCodes.Ok);
+            return await DrainAsync(control, ExitCodes.Ok);
         synced.Complete();
 
         // (3)
-        var self = _settings is { Mode: ProxyMode.Shared, Self.Workload: { } own } ? await control.InvokeAsync(() => factory.StartSelfAsync(own)) : null;
+        _self = _settings is { Mode: ProxyMode.Shared, Self.Workload: { } own } ? await control.InvokeAsync(() => factory.StartSelfAsync(own)) : null;
         var violation = _settings.DedicatedWorkload is { } dedicated
             ? await control.InvokeAsync(() => ServeOneAsync(dedicated))
             : control.InvokeAsync(FollowAgentAsync);
@@ -140,10 +141,12 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         }
 
         // (5)
-        return await DrainAsync(self, control, exitCode);
+        return await DrainAsync(control, exitCode);
     }
 
-    private async Task<int> DrainAsync(IPodProxy? self, EventLoop control, int exitCode)
+    private Task RevokeAsync(CrlFile crl) => Task.WhenAll(_pods!.RevokeAsync(crl.List.IsRevokedNow), _self?.RevokeAsync(crl.List.IsRevokedNow) ?? Task.CompletedTask);
+
+    private async Task<int> DrainAsync(EventLoop control, int exitCode)
     {
         if (_stop.Task.IsCompleted)
             _log.Info($"{await _stop.Task}, starting shutdown");
@@ -152,7 +155,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         await control.InvokeAsync(async () =>
         {
             _source?.Stop();
-            await Task.WhenAll(self?.DrainAsync(forced.Token) ?? Task.CompletedTask, _pods!.DrainAsync(forced.Token));
+            await Task.WhenAll(_self?.DrainAsync(forced.Token) ?? Task.CompletedTask, _pods!.DrainAsync(forced.Token));
             return true;
         });
         if (forced.IsCancellationRequested)
@@ -260,7 +263,6 @@ internal sealed class ZtunnelHost : IAsyncDisposable
             HandshakeTimeout = _settings.Tunnel.HandshakeTimeout,
             MaxStreamsPerConnection = _settings.Tunnel.PoolMaxStreams,
             UnusedTimeout = _settings.Tunnel.PoolUnusedRelease,
-            KeepPeerCertificates = _crl is not null,
         };
     }
 

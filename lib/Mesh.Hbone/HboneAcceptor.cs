@@ -103,7 +103,7 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
 
         var connection = new HboneServerConnection(loop, transport, options, peer?.Identity, remote, local, owner.OnTunnel, Closed)
         {
-            PeerCertificate = options.KeepPeerCertificates ? transport.PeerCertificate : null,
+            PeerChain = peer?.Chain,
         };
         _connections.Add(connection);
         connection.Start();

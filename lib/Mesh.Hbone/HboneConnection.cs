@@ -41,8 +41,8 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
 
     public IPEndPoint LocalEndPoint { get; }
 
-    /// <summary>The certificate behind <see cref="PeerIdentity"/>; kept only where revocation lists are in use.</summary>
-    public X509Certificate2? PeerCertificate { get; init; }
+    /// <summary>The certificates behind <see cref="PeerIdentity"/>, leaf first, root last; kept only where revocation lists are in use.</summary>
+    public IReadOnlyList<X509Certificate2>? PeerChain { get; init; }
 
     /// <summary>How its tunnels end when the connection is gone.</summary>
     public Ending LossEnding { get; private set; } = Ending.TunnelLost;

@@ -13,6 +13,8 @@ public readonly record struct DialResult(HboneClientConnection? Connection, Endi
 /// <param name="connectOptions">How this pod's sockets are made (namespace, mark, keep-alive) for a given peer.</param>
 public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates certificates, Func<IPEndPoint, ConnectOptions> connectOptions, HboneOptions options)
 {
+    private readonly HashSet<HboneClientConnection> _inside = [];
+
     public async ValueTask<DialResult> DialAsync(TunnelTarget target)
     {
         // (1) Nothing is sent to anybody before we can prove who we are.
@@ -42,11 +44,21 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         // (4) HTTP/2 needs no answer before it may be used: the first CONNECT goes out with the preface.
         var connection = new HboneClientConnection(loop, transport, options, peer?.Identity, target.Address, socket.LocalEndPoint)
         {
-            PeerCertificate = options.KeepPeerCertificates ? transport.PeerCertificate : null,
+            PeerChain = peer?.Chain,
             TcpTime = tcpTime,
             TlsTime = loop.Time.GetElapsedTime(handshakeStarted),
         };
         return new DialResult(connection, Ending.Ok, string.Empty);
+    }
+
+    /// <summary>Ends tunnels inside tunnels whose peer is no longer to be trusted: no pool knows them.</summary>
+    /// <returns>How many there were.</returns>
+    public int AbortInsideWhere(Func<HboneClientConnection, bool> condition, string reason, Ending ending)
+    {
+        var ended = _inside.Where(condition).ToArray();
+        foreach (var connection in ended)
+            connection.Abort(reason, ending);
+        return ended.Length;
     }
 
     /// <summary>A tunnel inside a tunnel: TLS with its own identity check and one CONNECT, over <paramref name="carrier"/>, which it owns from now on. Not pooled.</summary>

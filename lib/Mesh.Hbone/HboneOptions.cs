@@ -32,7 +32,4 @@ public sealed record HboneOptions
 
     /// <summary>A stream that waits this long for a peer's low stream limit gets a connection of its own.</summary>
     public TimeSpan StreamLimitPatience { get; init; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>Connections remember their peer's certificate, so that a revocation list that comes later can end them.</summary>
-    public bool KeepPeerCertificates { get; init; }
 }

@@ -17,7 +17,7 @@ public readonly record struct TraceParent(ActivityTraceId TraceId, ActivitySpanI
     public static bool TryParse([NotNullWhen(true)] string? text, out TraceParent value)
     {
         value = default;
-        if (text is not { Length: TextLength } || text[2] != '-' || text[35] != '-' || text[52] != '-' || !IsLowerHex(text.AsSpan(3, 32)) || !IsLowerHex(text.AsSpan(36, 16)))
+        if (text is not { Length: TextLength } || text[2] != '-' || text[35] != '-' || text[52] != '-' || !IsId(text.AsSpan(3, 32)) || !IsId(text.AsSpan(36, 16)))
             return false;
         value = new TraceParent(ActivityTraceId.CreateFromString(text.AsSpan(3, 32)), ActivitySpanId.CreateFromString(text.AsSpan(36, 16)));
         return true;
@@ -26,7 +26,8 @@ public readonly record struct TraceParent(ActivityTraceId TraceId, ActivitySpanI
     /// <summary>Flags 00: whether to sample is decided by whoever records requests.</summary>
     public override string ToString() => $"00-{TraceId.ToHexString()}-{SpanId.ToHexString()}-00";
 
-    private static bool IsLowerHex(ReadOnlySpan<char> text)
+    // Lower-case hexadecimal and not all zeros, which the specification forbids and .NET refuses with an exception.
+    private static bool IsId(ReadOnlySpan<char> text)
     {
         foreach (var c in text)
         {
@@ -34,6 +35,6 @@ public readonly record struct TraceParent(ActivityTraceId TraceId, ActivitySpanI
                 return false;
         }
 
-        return true;
+        return text.IndexOfAnyExcept('0') >= 0;
     }
 }

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Mesh.Fuzz;
 
 /// <summary>
-/// The saved inputs of one target, Corpus/&lt;target&gt;/*.hex, and how often they are mutated. An input that once broke something is added there with
-/// a name that says what it was.
+/// The saved inputs of one target, Corpus/&lt;target&gt;/*.hex (or *.txt where they are text), and how often they are mutated. An input that once broke
+/// something is added there with a name that says what it was.
 /// </summary>
 internal static class Corpus
 {
@@ -14,8 +14,8 @@ internal static class Corpus
 
     public static IReadOnlyList<(string Name, byte[] Bytes)> Load(string target)
     {
-        var files = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Corpus", target), "*.hex").Order(StringComparer.Ordinal);
-        return [.. files.Select(f => (Path.GetFileNameWithoutExtension(f), Convert.FromHexString(string.Concat(File.ReadLines(f)))))];
+        var files = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Corpus", target)).Order(StringComparer.Ordinal);
+        return [.. files.Select(f => (Path.GetFileNameWithoutExtension(f), f.EndsWith(".txt", StringComparison.Ordinal) ? File.ReadAllBytes(f) : Convert.FromHexString(string.Concat(File.ReadLines(f)))))];
     }
 
     /// <summary>

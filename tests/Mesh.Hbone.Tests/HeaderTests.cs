@@ -81,5 +81,7 @@ public sealed class HeaderTests
     [InlineData("00-x")]
     [InlineData("0000000000000000000000000000000000000000000000000000000")] // 55 characters without dashes
     [InlineData("00-ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ-0000000000000001-00")]
+    [InlineData("00-00000000000000000000000000000000-0000000000000001-00")]
+    [InlineData("00-00000000000000000000000000000001-0000000000000000-00")]
     public void TraceParent_Nonsense_IsRefused(string? text) => Assert.False(TraceParent.TryParse(text, out _));
 }

@@ -76,6 +76,15 @@ public sealed class TestCertificateAuthority : IDisposable
         return [leaf.ExportCertificatePem(), RootPem];
     }
 
+    /// <summary>A revocation list in DER, out of date on purpose: one that was not renewed still counts.</summary>
+    public byte[] Revoke(params X509Certificate2[] certificates)
+    {
+        var builder = new CertificateRevocationListBuilder();
+        foreach (var certificate in certificates)
+            builder.AddEntry(certificate);
+        return builder.Build(Root, System.Numerics.BigInteger.One, DateTimeOffset.UnixEpoch.AddDays(2), HashAlgorithmName.SHA256, thisUpdate: DateTimeOffset.UnixEpoch);
+    }
+
     public void Dispose() => Root.Dispose();
 
     private WorkloadCertificate Make(X509Extension? names, IssueOptions options, X509Certificate2? intermediate = null)

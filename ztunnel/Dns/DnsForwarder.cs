@@ -8,7 +8,7 @@ using Mesh.Ztunnel.Local;
 namespace Mesh.Ztunnel.Dns;
 
 /// <summary>Asks the real servers (those of our own resolv.conf) from the pod's namespace. Messages pass as they are; only the id is ours meanwhile.</summary>
-internal sealed class DnsForwarder(PodLane lane, NameServers servers)
+internal sealed class DnsForwarder(PodLane lane, ResolvConf resolver)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -20,7 +20,7 @@ internal sealed class DnsForwarder(PodLane lane, NameServers servers)
         var error = "no name server is configured";
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
-            foreach (var server in servers.Current)
+            foreach (var server in resolver.NameServers)
             {
                 // A fresh id and a fresh port for each try: an answer cannot be guessed by who does not see the question.
                 var message = (byte[])question.Clone();

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Mesh.Model;
 using Mesh.Model.Workloads;
+using Mesh.Ztunnel.Settings;
 
 namespace Mesh.Ztunnel.Dns;
 
@@ -10,12 +11,22 @@ namespace Mesh.Ztunnel.Dns;
 internal sealed record DnsAnswer(IReadOnlyList<DnsRecord> Records, Service? Service, string Result, int Endpoints);
 
 /// <summary>Answers for service names out of one snapshot. Pure but for the order of the addresses.</summary>
-internal sealed class DnsLookup(string network, string clusterDomain, string? preferredNamespace, bool ipv6)
+/// <param name="searchDomains">Those of the one workload beside us; null: what the kubelet writes for the asking pod.</param>
+internal sealed class DnsLookup(string network, string clusterDomain, string? preferredNamespace, bool ipv6, Func<IReadOnlyList<string>>? searchDomains = null)
 {
     /// <summary>How an answer is called in the access line.</summary>
     public const string Success = "success";
     public const string NoRecords = "no records";
     public const string Unsupported = "service does not support this record type";
+
+    public static DnsLookup For(ZtunnelSettings settings) => new(
+        settings.Network, settings.ClusterDomain, settings.Dns.PreferredNamespace, settings.Ipv6, settings.Mode == ProxyMode.Dedicated ? () => ResolvConf.System.Search : null);
+
+    /// <summary>Other operations and classes, and names that no service can have, are not ours to answer.</summary>
+    public DnsAnswer? Find(MeshSnapshot mesh, Workload client, DnsQuery query, Random random) =>
+        query is { Opcode: 0, Class: DnsClass.In } && !query.Name.Contains(DnsName.DotInLabel, StringComparison.Ordinal)
+            ? Find(mesh, client, query.Name, query.Type, random)
+            : null;
 
     public DnsAnswer? Find(MeshSnapshot mesh, Workload client, string name, ushort type, Random random)
     {
@@ -23,7 +34,7 @@ internal sealed class DnsLookup(string network, string clusterDomain, string? pr
             return DnsReverse.Find(mesh, client, name, clusterDomain);
         if (type is not (DnsType.A or DnsType.Aaaa))
             return null;
-        foreach (var alias in DnsAliases.Of(name, client.Namespace, clusterDomain, DnsAliases.SearchDomains(client.Namespace, clusterDomain)))
+        foreach (var alias in DnsAliases.Of(name, client.Namespace, clusterDomain, searchDomains?.Invoke() ?? DnsAliases.SearchDomains(client.Namespace, clusterDomain)))
         {
             if (FindService(mesh, client, alias.Name) is { } exact)
                 return Answer(mesh, client, exact, name, alias, isWildcard: false, type, random);

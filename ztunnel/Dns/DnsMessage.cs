@@ -2,6 +2,12 @@ using System.Buffers.Binary;
 
 namespace Mesh.Ztunnel.Dns;
 
+internal static class DnsClass
+{
+    /// <summary>The Internet; other classes are questions to the server itself or to history.</summary>
+    public const ushort In = 1;
+}
+
 internal static class DnsType
 {
     public const ushort A = 1;

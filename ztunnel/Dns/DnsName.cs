@@ -12,6 +12,9 @@ internal static class DnsName
     /// <summary>Each pointer must point before the place that used it, so a name ends; this bounds the work for one name besides.</summary>
     private const int MaxJumps = 32;
 
+    /// <summary>Stands for a dot inside a label: in presentation form it would look like the end of one, and two names would become equal.</summary>
+    public const char DotInLabel = '\0';
+
     /// <summary>Reads a name in presentation form, lower case, without the final dot ("" is the root).</summary>
     /// <param name="position">In: where the name begins. Out: the octet behind it.</param>
     public static bool TryRead(ReadOnlySpan<byte> message, ref int position, out string name)
@@ -33,7 +36,8 @@ internal static class DnsName
                 var target = BinaryPrimitives.ReadUInt16BigEndian(message[at..]) & 0x3FFF;
                 if (end < 0)
                     end = at + 2;
-                if (target >= at)
+                // The header is no place for a name: its octets change between question and answer.
+                if (target >= at || target < DnsQuery.HeaderLength)
                     return false;
                 at = target;
                 continue;
@@ -48,7 +52,7 @@ internal static class DnsName
             if (text.Length > 0)
                 text.Append('.');
             foreach (var octet in message.Slice(at, length))
-                text.Append(octet is >= (byte)'A' and <= (byte)'Z' ? (char)(octet | 0x20) : (char)octet);
+                text.Append(octet is >= (byte)'A' and <= (byte)'Z' ? (char)(octet | 0x20) : octet == '.' ? DotInLabel : (char)octet);
             at += length;
         }
         position = end < 0 ? at : end;

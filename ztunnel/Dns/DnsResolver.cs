@@ -33,7 +33,7 @@ internal sealed class DnsResolver(PodLane lane, DnsLookup lookup, DnsForwarder f
         metrics.DnsRequests.With(labels).Increment();
 
         // (3)
-        if (query.Opcode == 0 && lookup.Find(lane.Workload.Mesh, client, query.Name, query.Type, lane.Services.Random) is { } found)
+        if (lookup.Find(lane.Workload.Mesh, client, query, lane.Services.Random) is { } found)
         {
             Note(client, query, found.Result, found.Endpoints);
             var limit = isTcp ? TcpLimit : query.Edns?.UsablePayloadSize ?? UdpLimit;

@@ -13,20 +13,23 @@ namespace Mesh.Ztunnel.Outbound;
 /// </summary>
 internal static class NestedTunnel
 {
-    public static async ValueTask<OpenedUpstream> OpenAsync(PodLane lane, OutboundRoute.DoubleTunnel route, Workload source, IPEndPoint client, TraceParent trace)
+    public static async ValueTask<OpenedUpstream> OpenAsync(PodLane lane, OutboundRoute.DoubleTunnel route, Workload source, IPEndPoint client, TraceParent trace, Action<string> resolved)
     {
+        if (await UpstreamOpener.AddressAsync(route.Hop, client.AddressFamily, resolved) is not { } address)
+            return UpstreamOpener.NotResolved(route.Hop);
+
         // (1) The outer tunnel is an ordinary pooled one; its authority already names the service.
         var baggage = WorkloadBaggage.Of(source);
-        var outerTarget = new TunnelTarget(source.Identity, route.Gateway, route.Hop.EndPoint, client.Address);
+        var outerTarget = new TunnelTarget(source.Identity, route.Gateway, new IPEndPoint(address, route.Hop.Port), client.Address);
         var outer = await lane.Pool.OpenAsync(outerTarget, HboneHeaders.Connect(route.Authority, baggage, client, route.Service?.Hostname, trace));
         if (outer.Tunnel is not { } carrier)
-            return UpstreamOpener.Opened(outer, route.Hop.Port);
+            return UpstreamOpener.Opened(lane, outer, route.Hop.Port);
 
         // (2) The inner one proves the identity of the service, and says from which network the caller is.
         var innerTarget = outerTarget with { Accepted = route.Final };
         var connect = HboneHeaders.Connect(route.Authority, baggage, client, route.Service?.Hostname, trace, network: lane.Settings.Network);
         var inner = await lane.Dialer.OpenInsideAsync(carrier, innerTarget, connect);
-        var opened = UpstreamOpener.Opened(inner, route.Hop.Port);
+        var opened = UpstreamOpener.Opened(lane, inner, route.Hop.Port);
         if (opened.Tunnel is not { } tunnel)
             return opened;
 

@@ -167,6 +167,9 @@ internal sealed class OutboundConnection : ITrackedConnection
         _report.Open(context);
     }
 
-    private void Resolved(string hostname) => _lane.Telemetry.Metrics.OnDemandDns.With(
-        RouteContext.OnDemandLabels(_lane.Telemetry.Series.PeerOf(_lane.Workload.Find()), hostname)).Increment();
+    private void Resolved(string hostname)
+    {
+        var source = _lane.Workload.Find();
+        _lane.Telemetry.Metrics.OnDemandDns.With(RouteContext.OnDemandLabels(_lane.Telemetry.Series.PeerOf(source), source?.Identity, hostname)).Increment();
+    }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Model;
 using Mesh.Model.Workloads;
 using Mesh.Ztunnel.Telemetry;
 
@@ -43,9 +44,9 @@ internal static class RouteContext
     };
 
     /// <summary>The eight source labels and the name.</summary>
-    public static string[] OnDemandLabels(TrafficPeer source, string hostname) =>
+    public static string[] OnDemandLabels(TrafficPeer source, SpiffeId? principal, string hostname) =>
     [
-        source.Workload, source.CanonicalService, source.CanonicalRevision, source.Namespace, TrafficPeer.Unknown, source.App, source.CanonicalRevision, source.Cluster, hostname,
+        source.Workload, source.CanonicalService, source.CanonicalRevision, source.Namespace, principal?.ToString() ?? TrafficPeer.Unknown, source.App, source.CanonicalRevision, source.Cluster, hostname,
     ];
 
     private static EndPoint Hop(OutboundRoute route) => route switch

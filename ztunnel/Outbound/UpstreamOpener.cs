@@ -37,7 +37,7 @@ internal static class UpstreamOpener
     public static ValueTask<OpenedUpstream> OpenAsync(PodLane lane, OutboundRoute route, Workload source, IPEndPoint client, TraceParent trace, Action<string> resolved) => route switch
     {
         OutboundRoute.Tunnel tunnel => OpenTunnelAsync(lane, tunnel, source, client, trace, resolved),
-        OutboundRoute.DoubleTunnel nested => NestedTunnel.OpenAsync(lane, nested, source, client, trace),
+        OutboundRoute.DoubleTunnel nested => NestedTunnel.OpenAsync(lane, nested, source, client, trace, resolved),
         OutboundRoute.Direct direct => OpenDirectAsync(lane, direct, resolved),
         OutboundRoute.Passthrough passthrough => OpenPlainAsync(lane, passthrough.Target.Value),
         _ => throw new InvalidOperationException($"{route.GetType().Name} cannot be opened"),
@@ -61,13 +61,15 @@ internal static class UpstreamOpener
         var target = new TunnelTarget(source.Identity, route.Accepted, new IPEndPoint(address, route.Hop.Port), client.Address);
         var connect = HboneHeaders.Connect(authority, WorkloadBaggage.Of(source), client, route.Service?.Hostname, trace);
         var result = await lane.Pool.OpenAsync(target, connect);
-        if (result.Ending == Ending.CertificateRevoked)
-            lane.Telemetry.Metrics.CrlRejections.With("source").Increment();
-        return Opened(result, route.Hop.Port);
+        return Opened(lane, result, route.Hop.Port);
     }
 
-    internal static OpenedUpstream Opened(in TunnelResult result, int port) =>
-        new(result.Tunnel, null, result.IsOpen ? null : FailureOf(result, port)) { Connection = result.Connection, Reused = result.Reused };
+    internal static OpenedUpstream Opened(PodLane lane, in TunnelResult result, int port)
+    {
+        if (result.Ending == Ending.CertificateRevoked)
+            lane.Telemetry.Metrics.CrlRejections.With("source").Increment();
+        return new OpenedUpstream(result.Tunnel, null, result.IsOpen ? null : FailureOf(result, port)) { Connection = result.Connection, Reused = result.Reused };
+    }
 
     private static async ValueTask<OpenedUpstream> OpenDirectAsync(PodLane lane, OutboundRoute.Direct route, Action<string> resolved) =>
         await AddressAsync(route.Hop, route.PreferredFamily, resolved) is { } address
@@ -82,7 +84,7 @@ internal static class UpstreamOpener
             : new OpenedUpstream(null, null, result.ToFailure("io error", remote));
     }
 
-    private static async ValueTask<IPAddress?> AddressAsync(NextHop hop, AddressFamily preferred, Action<string> resolved)
+    internal static async ValueTask<IPAddress?> AddressAsync(NextHop hop, AddressFamily preferred, Action<string> resolved)
     {
         if (hop.Address is { } known)
             return known;
@@ -90,6 +92,6 @@ internal static class UpstreamOpener
         return await HostResolver.ResolveAsync(hop.Hostname!, preferred);
     }
 
-    private static OpenedUpstream NotResolved(NextHop hop) =>
+    internal static OpenedUpstream NotResolved(NextHop hop) =>
         new(null, null, new Failure(Ending.NoHealthyUpstream, $"dns lookup: the host name {hop.Hostname} of the workload has no address"));
 }

@@ -18,7 +18,7 @@ internal interface IPodProxy
     Task DrainAsync(CancellationToken forced);
 
     /// <summary>Ends tunnel connections whose peer's certificate was taken back.</summary>
-    Task RevokeAsync(Func<X509Certificate2, bool> isRevoked);
+    Task RevokeAsync(Func<IReadOnlyList<X509Certificate2>, bool> isRevoked);
 
     /// <summary>For <c>/config_dump</c>.</summary>
     Task<PodConnections> ListConnectionsAsync();

@@ -15,7 +15,7 @@ internal sealed class NameResolver(PodLane lane)
             return literal;
         if (await lane.Workload.WaitAsync() is not { } client)
             return null;
-        var lookup = new DnsLookup(lane.Settings.Network, lane.Settings.ClusterDomain, lane.Settings.Dns.PreferredNamespace, lane.Settings.Ipv6);
+        var lookup = DnsLookup.For(lane.Settings);
         var type = preferred == AddressFamily.InterNetworkV6 ? DnsType.Aaaa : DnsType.A;
         var known = lookup.Find(lane.Workload.Mesh, client, name.TrimEnd('.').ToLowerInvariant(), type, lane.Services.Random);
         return known is null ? await HostResolver.ResolveAsync(name, preferred) : known.Records.FirstOrDefault(r => r.Address is not null).Address;

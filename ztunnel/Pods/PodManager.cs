@@ -217,7 +217,7 @@ internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : 
     }
 
     /// <summary>A new revocation list came: connections whose peer is on it end now.</summary>
-    public async Task RevokeAsync(Func<X509Certificate2, bool> isRevoked)
+    public async Task RevokeAsync(Func<IReadOnlyList<X509Certificate2>, bool> isRevoked)
     {
         await _turn.WaitAsync();
         try

@@ -109,16 +109,8 @@ internal sealed class PodProxy : IPodProxy
         });
     }
 
-    public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => OnEveryLane(lane =>
-    {
-        const string Reason = "the peer's certificate was revoked";
-        bool IsRevoked(HboneConnection connection) => connection.PeerCertificate is { } certificate && isRevoked(certificate);
-        var metrics = lane.Lane.Telemetry.Metrics.CrlRejections;
-        if (lane.Server.AbortWhere(IsRevoked, Reason) is var arriving and > 0)
-            metrics.With("destination").Add(arriving);
-        if (lane.Lane.Pool.AbortWhere(IsRevoked, Reason, Ending.CertificateRevoked) is var leaving and > 0)
-            metrics.With("source").Add(leaving);
-    });
+    public Task RevokeAsync(Func<IReadOnlyList<X509Certificate2>, bool> isRevoked) =>
+        OnEveryLane(lane => PeerRevocation.End(lane.Lane, lane.Server, isRevoked));
 
     public async Task<PodConnections> ListConnectionsAsync()
     {

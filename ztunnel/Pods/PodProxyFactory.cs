@@ -49,11 +49,7 @@ internal sealed class PodProxyFactory(
         return proxy;
     }
 
-    private DnsServer Dns(PodLane lane)
-    {
-        var lookup = new DnsLookup(settings.Network, settings.ClusterDomain, settings.Dns.PreferredNamespace, settings.Ipv6);
-        return new DnsServer(lane, new DnsResolver(lane, lookup, new DnsForwarder(lane, NameServers.System), sink));
-    }
+    private DnsServer Dns(PodLane lane) => new(lane, new DnsResolver(lane, DnsLookup.For(settings), new DnsForwarder(lane, ResolvConf.System), sink));
 
     private PodProxy Make(PodInfo info, NetworkNamespace? network, bool isTransparent)
     {

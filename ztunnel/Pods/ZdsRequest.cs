@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Istio.Workload.Zds;
+using Mesh.Xds;
 using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Pods;
@@ -39,9 +40,9 @@ internal abstract record ZdsRequest
         WorkloadRequest message;
         try
         {
-            message = WorkloadRequest.Parser.ParseFrom(datagram);
+            message = WorkloadRequest.Parser.ParseUntrusted(datagram);
         }
-        catch (InvalidProtocolBufferException failure)
+        catch (MalformedMessageException failure)
         {
             return new Unreadable($"failed to decode request: {failure.Message}");
         }

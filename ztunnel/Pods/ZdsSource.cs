@@ -29,23 +29,35 @@ internal sealed class ZdsSource(EventLoop loop, string path, PodManager pods, Lo
         {
             if (await ConnectAsync() is not { } socket)
             {
-                await Task.Delay(delay, loop.Time);
-                delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
+                await WaitAsync();
                 continue;
             }
+            bool wasUseful;
             using (_socket = socket)
             {
-                delay = FirstDelay;
                 _log.Info("handling new stream");
                 await pods.BeginSnapshotAsync();
-                var (outcome, reason) = await ServeAsync(socket);
+                (var outcome, var reason, wasUseful) = await ServeAsync(socket);
                 if (outcome == Outcome.Violation)
                     return reason;
                 if (!_stopping)
                     pods.SourceLost();
             }
+            if (wasUseful)
+            {
+                delay = FirstDelay;
+                continue;
+            }
+            // An agent that hangs up before its first word must not be called again in a tight loop.
+            await WaitAsync();
         }
         return null;
+
+        async Task WaitAsync()
+        {
+            await Task.Delay(delay, loop.Time);
+            delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
+        }
     }
 
     public void Stop()
@@ -72,15 +84,17 @@ internal sealed class ZdsSource(EventLoop loop, string path, PodManager pods, Lo
         return null;
     }
 
-    private async Task<(Outcome Outcome, string? Reason)> ServeAsync(UnixSeqpacketSocket socket)
+    /// <returns>How it ended, why, and whether at least one message could be used.</returns>
+    private async Task<(Outcome Outcome, string? Reason, bool WasUseful)> ServeAsync(UnixSeqpacketSocket socket)
     {
+        var wasUseful = false;
         while (true)
         {
             var message = await socket.ReceiveAsync(_buffer);
             if (message.Status != IoStatus.Done)
             {
                 _log.Info($"process stream ended with {(message.Status == IoStatus.EndOfStream ? "eof" : socket.LastErrorText)}");
-                return (Outcome.Reconnect, null);
+                return (Outcome.Reconnect, null, wasUseful);
             }
             var request = ZdsRequest.Decode(_buffer.AsSpan(0, message.Count), message.IsTruncated, message.Descriptors.Count);
             if (request is not ZdsRequest.Add)
@@ -89,18 +103,19 @@ internal sealed class ZdsSource(EventLoop loop, string path, PodManager pods, Lo
             {
                 case null when request is ZdsRequest.Empty:
                     _log.Error("the node agent sent a request without payload");
-                    return (Outcome.Reconnect, null);
+                    return (Outcome.Reconnect, null, wasUseful);
                 case { IsViolation: true } violation:
                     await socket.SendAsync(ZdsRequest.Acknowledge(violation.Error));
-                    return (Outcome.Violation, violation.Error);
+                    return (Outcome.Violation, violation.Error, wasUseful);
                 case var answer:
                     if (!await socket.SendAsync(ZdsRequest.Acknowledge(answer?.Error)))
-                        return (Outcome.Reconnect, null);
+                        return (Outcome.Reconnect, null, wasUseful);
                     if (answer is { IsFatal: true })
                     {
                         _log.Error($"the node agent's message cannot be used: {answer.Error}");
-                        return (Outcome.Reconnect, null);
+                        return (Outcome.Reconnect, null, wasUseful);
                     }
+                    wasUseful = true;
                     break;
             }
         }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using Mesh.Model;
 using Mesh.Model.Policy;
@@ -81,7 +80,7 @@ internal static class StaticConfig
         Status = node.Choice("status", HealthStatus.Healthy, ("Healthy", HealthStatus.Healthy), ("Unhealthy", HealthStatus.Unhealthy)),
         ClusterId = node.Text("clusterId"),
         Locality = node.Child("locality") is { } locality ? new Locality(locality.Text("region"), locality.Text("zone"), locality.Text("subzone")) : Locality.Unknown,
-        Capacity = node.Child("capacity") is { } capacity ? uint.Parse(capacity.Scalar(), NumberStyles.None, CultureInfo.InvariantCulture) : 1,
+        Capacity = node.Child("capacity")?.Number() ?? 1,
         Services = [.. node.Map("services").Select(s => new ServiceMembership(s.Key.Hostname(), Ports(s.Value)))],
     };
 
@@ -91,20 +90,22 @@ internal static class StaticConfig
         Namespace = node.Required("namespace"),
         Hostname = node.Required("hostname"),
         Vips = [.. node.List("vips").Select(v => v.NetworkAddress())],
-        CidrVips = [.. node.List("cidrVips").Select(c => new NetworkPrefix(c.Text("network"), IpPrefix.Parse(c.Required("cidr"))))],
+        CidrVips = [.. node.List("cidrVips").Select(c => new NetworkPrefix(c.Text("network"), c.RequiredChild("cidr").Block()))],
         Ports = node.Child("ports") is { } ports ? Ports(ports) : PortMap.Empty,
-        SubjectAltNames = [.. node.List("subjectAltNames").Select(n => SpiffeId.Parse(n.Scalar()))],
+        SubjectAltNames = [.. node.List("subjectAltNames").Select(n => n.Identity())],
         Waypoint = node.Child("waypoint") is { } waypoint ? Gateway(waypoint) : null,
-        WeightedWaypoints = [.. node.List("weightedWaypoints").Select(w => new WeightedWaypoint(Gateway(w.Child("destination") ?? w), uint.Parse(w.Required("weight"), CultureInfo.InvariantCulture)))],
+        WeightedWaypoints = [.. node.List("weightedWaypoints").Select(w => new WeightedWaypoint(Gateway(w.Child("destination") ?? w), w.RequiredChild("weight").Number()))],
         LoadBalancer = node.Child("loadBalancer") is { } balancer ? Balancer(balancer) : null,
         IpFamilies = node.Choice<IpFamilies?>("ipFamilies", null, ("Dual", IpFamilies.Dual), ("IPv4", IpFamilies.IPv4), ("IPv6", IpFamilies.IPv6)),
         Canonical = node.Flag("canonical"),
         Visibility = node.Choice("visibility", ServiceVisibility.Public, ("Public", ServiceVisibility.Public), ("Namespace", ServiceVisibility.Namespace)),
     };
 
+    private static readonly (string, LoadBalancerScope)[] Scopes = [.. Enum.GetValues<LoadBalancerScope>().Select(s => (s.ToString(), s))];
+
     private static LoadBalancer Balancer(StaticNode node) => new()
     {
-        RoutingPreferences = [.. node.List("routingPreferences").Select(p => Enum.Parse<LoadBalancerScope>(p.Scalar()))],
+        RoutingPreferences = [.. node.List("routingPreferences").Select(p => p.OneOf("routingPreferences", Scopes))],
         Mode = node.Choice("mode", LoadBalancerMode.Standard,
             ("Standard", LoadBalancerMode.Standard), ("Strict", LoadBalancerMode.Strict), ("Failover", LoadBalancerMode.Failover), ("Passthrough", LoadBalancerMode.Passthrough)),
         HealthPolicy = node.Choice("healthPolicy", HealthPolicy.OnlyHealthy, ("OnlyHealthy", HealthPolicy.OnlyHealthy), ("AllowAll", HealthPolicy.AllowAll)),

@@ -18,30 +18,34 @@ internal readonly struct StaticNode(YamlNode node, string file)
 
     public string Text(string name) => Child(name)?.Scalar() ?? string.Empty;
 
-    public string Required(string name) => Child(name)?.Scalar() ?? throw Wrong($"'{name}' is missing");
+    public StaticNode RequiredChild(string name) => Child(name) ?? throw Wrong($"'{name}' is missing");
 
-    public bool Flag(string name) => Child(name) is { } child && (child.Scalar() switch
-    {
-        "true" => true,
-        "false" => false,
-        var other => throw child.Wrong($"'{name}' is '{other}'; it must be true or false"),
-    });
+    public string Required(string name) => RequiredChild(name).Scalar();
+
+    public bool Flag(string name) => Choice(name, false, ("true", true), ("false", false));
 
     public T Choice<T>(string name, T otherwise, params (string Text, T Value)[] choices)
     {
         if (Child(name) is not { } child)
             return otherwise;
+        return child.OneOf(name, choices);
+    }
+
+    public T RequiredChoice<T>(string name, params (string Text, T Value)[] choices) => RequiredChild(name).OneOf(name, choices);
+
+    public T OneOf<T>(string what, params (string Text, T Value)[] choices)
+    {
         foreach (var (text, value) in choices)
         {
-            if (text == child.Scalar())
+            if (text == Scalar())
                 return value;
         }
-        throw child.Wrong($"'{name}' is '{child.Scalar()}'; it must be one of {string.Join(", ", choices.Select(c => c.Text))}");
+        throw Wrong($"'{what}' is '{Scalar()}'; it must be one of {string.Join(", ", choices.Select(c => c.Text))}");
     }
 
     public IEnumerable<StaticNode> List(string name) => Child(name) is { } child ? child.Items() : [];
 
-    public IEnumerable<StaticNode> RequiredList(string name) => (Child(name) ?? throw Wrong($"'{name}' is missing")).Items();
+    public IEnumerable<StaticNode> RequiredList(string name) => RequiredChild(name).Items();
 
     /// <summary>The entries below <paramref name="name"/>, or of this node itself when that is null.</summary>
     public List<KeyValuePair<StaticNode, StaticNode>> Map(string? name)
@@ -73,6 +77,12 @@ internal readonly struct StaticNode(YamlNode node, string file)
 
     public NamespacedHostname Hostname() =>
         NamespacedHostname.TryParse(Scalar(), out var name) ? name : throw Wrong($"'{Scalar()}' is not namespace/hostname");
+
+    public uint Number() => uint.TryParse(Scalar(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw Wrong($"'{Scalar()}' is not a whole number");
+
+    public SpiffeId Identity() => SpiffeId.TryParse(Scalar(), out var identity) ? identity : throw Wrong($"'{Scalar()}' is not spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT");
+
+    public IpPrefix Block() => IpPrefix.TryParse(Scalar(), out var block) ? block : throw Wrong($"'{Scalar()}' is not an address block");
 
     public ushort Port() => ushort.TryParse(Scalar(), NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? port : throw Wrong($"'{Scalar()}' is not a port");
 

@@ -10,10 +10,10 @@ internal static class StaticPolicy
     {
         Name = node.Required("name"),
         Namespace = node.Required("namespace"),
-        Scope = node.Choice("scope", PolicyScope.Global,
+        Scope = node.RequiredChoice("scope",
             ("Global", PolicyScope.Global), ("Namespace", PolicyScope.Namespace), ("WorkloadSelector", PolicyScope.WorkloadSelector)),
-        Action = node.Choice("action", PolicyAction.Allow, ("Allow", PolicyAction.Allow), ("Deny", PolicyAction.Deny)),
-        DryRun = node.Flag("dryRun"),
+        Action = node.RequiredChoice("action", ("Allow", PolicyAction.Allow), ("Deny", PolicyAction.Deny)),
+        DryRun = node.RequiredChoice("dryRun", ("true", true), ("false", false)),
         Rules = [.. node.RequiredList("rules").Select(rule => new PolicyRule([.. rule.Items().Select(clause => new PolicyClause([.. clause.Items().Select(Match)]))]))],
     };
 
@@ -30,10 +30,10 @@ internal static class StaticPolicy
             NotPrincipals = [.. node.List("notPrincipals").Select(Text)],
             ServiceAccounts = [.. node.List("serviceAccounts").Select(Account)],
             NotServiceAccounts = [.. node.List("notServiceAccounts").Select(Account)],
-            SourceIps = [.. node.List("sourceIps").Select(Block)],
-            NotSourceIps = [.. node.List("notSourceIps").Select(Block)],
-            DestinationIps = [.. node.List("destinationIps").Select(Block)],
-            NotDestinationIps = [.. node.List("notDestinationIps").Select(Block)],
+            SourceIps = [.. node.List("sourceIps").Select(b => b.Block())],
+            NotSourceIps = [.. node.List("notSourceIps").Select(b => b.Block())],
+            DestinationIps = [.. node.List("destinationIps").Select(b => b.Block())],
+            NotDestinationIps = [.. node.List("notDestinationIps").Select(b => b.Block())],
             DestinationPorts = [.. node.List("destinationPorts").Select(p => p.Port())],
             NotDestinationPorts = [.. node.List("notDestinationPorts").Select(p => p.Port())],
         };
@@ -71,6 +71,4 @@ internal static class StaticPolicy
     }
 
     private static ServiceAccountMatch Account(StaticNode node) => new(node.Required("namespace"), node.Required("serviceAccount"));
-
-    private static IpPrefix Block(StaticNode node) => IpPrefix.TryParse(node.Scalar(), out var block) ? block : throw node.Wrong($"'{node.Scalar()}' is not an address block");
 }

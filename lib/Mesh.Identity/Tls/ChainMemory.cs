@@ -9,6 +9,9 @@ namespace Mesh.Identity.Tls;
 /// <summary>What the certificates alone say, without regard to who is allowed.</summary>
 internal sealed record ChainVerdict(PeerVerdict Verdict, IReadOnlyList<SpiffeId> Identities, string? Detail, DateTimeOffset UsableUntil, long RevocationGeneration)
 {
+    /// <summary>From the leaf to the root; kept only where certificates can be taken back, for asking again later.</summary>
+    public IReadOnlyList<X509Certificate2>? Chain { get; init; }
+
     public SpiffeId? FirstIdentity => Identities.Count > 0 ? Identities[0] : null;
 }
 
@@ -66,7 +69,10 @@ internal sealed class ChainMemory(TimeProvider time, IRevocationCheck? revocatio
                     return new(PeerVerdict.Revoked, identities, $"certificate {certificate.SerialNumber} is on the revocation list", default, generation);
             }
 
-            return new(PeerVerdict.Trusted, identities, null, until, generation);
+            return new(PeerVerdict.Trusted, identities, null, until, generation)
+            {
+                Chain = revocation is null ? null : [.. chain.ChainElements.Select(e => X509CertificateLoader.LoadCertificate(e.Certificate.RawDataMemory.Span))],
+            };
         }
         finally
         {

@@ -36,6 +36,9 @@ public readonly record struct PeerVerification(PeerVerdict Verdict, SpiffeId? Id
 {
     public bool IsTrusted => Verdict == PeerVerdict.Trusted;
 
+    /// <summary>The certificates that made it trusted, leaf first, root last. Only where revocation lists are in use.</summary>
+    public IReadOnlyList<X509Certificate2>? Chain { get; init; }
+
     public Ending Ending => Verdict switch
     {
         PeerVerdict.Trusted => Ending.Ok,

@@ -19,7 +19,7 @@ public sealed class PeerVerifier(TimeProvider time, IRevocationCheck? revocation
         foreach (var id in chain.Identities)
         {
             if (id.TrustDomain == own.Identity.TrustDomain)
-                return new(PeerVerdict.Trusted, id, null);
+                return new(PeerVerdict.Trusted, id, null) { Chain = chain.Chain };
         }
 
         return chain.Identities.Count == 0
@@ -38,7 +38,7 @@ public sealed class PeerVerifier(TimeProvider time, IRevocationCheck? revocation
             for (var i = 0; i < accepted.Count; i++)
             {
                 if (accepted[i] == id)
-                    return new(PeerVerdict.Trusted, id, null);
+                    return new(PeerVerdict.Trusted, id, null) { Chain = chain.Chain };
             }
         }
 

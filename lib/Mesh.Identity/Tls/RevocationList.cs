@@ -49,12 +49,13 @@ public sealed class RevocationList : IRevocationCheck
         return false;
     }
 
-    /// <summary>For a peer whose chain was checked when it connected: is its certificate on a list now?</summary>
-    public bool IsRevokedNow(X509Certificate2 certificate)
+    /// <summary>For a peer whose chain was checked when it connected: is one of its certificates on a list now? Validity is not asked again.</summary>
+    /// <param name="chain">Leaf first, root last.</param>
+    public bool IsRevokedNow(IReadOnlyList<X509Certificate2> chain)
     {
-        foreach (var list in _state.Lists)
+        for (var i = 0; i + 1 < chain.Count; i++)
         {
-            if (list.Names(certificate))
+            if (IsRevoked(chain[i], chain[i + 1]))
                 return true;
         }
 

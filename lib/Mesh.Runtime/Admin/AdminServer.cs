@@ -20,6 +20,10 @@ public sealed class AdminServer : IAsyncDisposable
     private const int HeaderLimit = 8 * 1024;
     private static readonly TimeSpan HeaderTimeout = TimeSpan.FromSeconds(2);
 
+    // Metrics and readiness are open to whoever reaches the node: what is silent goes, and their number on one port is bounded.
+    private static readonly TimeSpan SilenceTimeout = TimeSpan.FromSeconds(30);
+    private const int MaxConnectionsPerPort = 1024;
+
     private readonly Log? _log;
     private readonly ILoggerFactory _loggers;
     private readonly List<AdminPort> _ports = [];
@@ -57,6 +61,8 @@ public sealed class AdminServer : IAsyncDisposable
         limits.MaxRequestLineSize = HeaderLimit;
         limits.MaxRequestBufferSize = HeaderLimit;
         limits.MaxRequestBodySize = 1 << 20;
+        limits.KeepAliveTimeout = SilenceTimeout;
+        limits.MaxConcurrentConnections = MaxConnectionsPerPort;
         foreach (var port in _ports)
         {
             foreach (var endPoint in port.Requested.Where(IsPossible))

@@ -26,7 +26,13 @@ public sealed class PeerVerifierTests : IDisposable
     public void Dispose() => _ca.Dispose();
 
     [Fact]
-    public void Client_OfTheTrustDomain_IsTrusted() => Assert.Equal(new(PeerVerdict.Trusted, B, null), Client(_ca.Issue(B)));
+    public void Client_OfTheTrustDomain_IsTrusted_AndItsChainIsKept()
+    {
+        var peer = _ca.Issue(B);
+        var verified = Client(peer);
+        Assert.Equal((PeerVerdict.Trusted, B, null), (verified.Verdict, verified.Identity, verified.Detail));
+        Assert.Equal([peer.Leaf.Thumbprint, _ca.Root.Thumbprint], verified.Chain!.Select(c => c.Thumbprint));
+    }
 
     [Fact]
     public void Client_BelowAnIntermediate_IsTrustedWhenItSendsIt()

@@ -22,30 +22,21 @@ public sealed class RevocationListTests : IDisposable
 
     public void Dispose() => _authority.Dispose();
 
-    private static byte[] ListOf(X509Certificate2 issuer, params X509Certificate2[] revoked)
-    {
-        var builder = new CertificateRevocationListBuilder();
-        foreach (var certificate in revoked)
-            builder.AddEntry(certificate);
-        // Long over: a list that was not renewed still counts.
-        return builder.Build(issuer, BigInteger.One, DateTimeOffset.UnixEpoch.AddDays(2), HashAlgorithmName.SHA256, thisUpdate: DateTimeOffset.UnixEpoch);
-    }
-
     [Fact]
     public void Certificate_OnTheList_IsRevoked_OthersAreNot()
     {
         var list = new RevocationList();
-        Assert.Null(list.Replace(ListOf(_authority.Root, _bad.Leaf)));
+        Assert.Null(list.Replace(_authority.Revoke(_bad.Leaf)));
         Assert.Equal(1, list.Count);
         Assert.True(list.IsRevoked(_bad.Leaf, _authority.Root));
-        Assert.True(list.IsRevokedNow(_bad.Leaf));
+        Assert.True(list.IsRevokedNow([_bad.Leaf, _authority.Root]));
         Assert.False(list.IsRevoked(_good.Leaf, _authority.Root));
     }
 
     [Fact]
     public void List_InPemWithOtherBlocks_IsRead()
     {
-        var pem = _authority.RootPem + "\n" + PemEncoding.WriteString("X509 CRL", ListOf(_authority.Root, _bad.Leaf)) + "\n" + PemEncoding.WriteString("X509 CRL", ListOf(_authority.Root, _good.Leaf));
+        var pem = _authority.RootPem + "\n" + PemEncoding.WriteString("X509 CRL", _authority.Revoke(_bad.Leaf)) + "\n" + PemEncoding.WriteString("X509 CRL", _authority.Revoke(_good.Leaf));
         var list = new RevocationList();
         Assert.Null(list.Replace(System.Text.Encoding.ASCII.GetBytes(pem)));
         Assert.True(list.IsRevoked(_bad.Leaf, _authority.Root));
@@ -57,7 +48,7 @@ public sealed class RevocationListTests : IDisposable
     {
         using var impostor = new TestCertificateAuthority();
         var list = new RevocationList();
-        Assert.Null(list.Replace(ListOf(impostor.Root, _bad.Leaf)));
+        Assert.Null(list.Replace(impostor.Revoke(_bad.Leaf)));
         Assert.False(list.IsRevoked(_bad.Leaf, _authority.Root));
     }
 
@@ -65,7 +56,7 @@ public sealed class RevocationListTests : IDisposable
     public void Content_ThatIsNoList_IsRefused_AndTheOldListStays()
     {
         var list = new RevocationList();
-        list.Replace(ListOf(_authority.Root, _bad.Leaf));
+        list.Replace(_authority.Revoke(_bad.Leaf));
         var generation = list.Generation;
         Assert.NotNull(list.Replace("nonsense"u8));
         Assert.NotNull(list.Replace([0x30, 0x03, 0x02, 0x01, 0x01]));
@@ -77,7 +68,7 @@ public sealed class RevocationListTests : IDisposable
     public void EmptyContent_RevokesNothing()
     {
         var list = new RevocationList();
-        list.Replace(ListOf(_authority.Root, _bad.Leaf));
+        list.Replace(_authority.Revoke(_bad.Leaf));
         Assert.Null(list.Replace([]));
         Assert.False(list.IsRevoked(_bad.Leaf, _authority.Root));
         Assert.Equal(2, list.Generation);
@@ -89,7 +80,20 @@ public sealed class RevocationListTests : IDisposable
         var list = new RevocationList();
         var verifier = new PeerVerifier(TimeProvider.System, list);
         Assert.True(verifier.VerifyClient(_bad.Leaf, null, _good).IsTrusted);
-        list.Replace(ListOf(_authority.Root, _bad.Leaf));
+        list.Replace(_authority.Revoke(_bad.Leaf));
         Assert.Equal(PeerVerdict.Revoked, verifier.VerifyClient(_bad.Leaf, null, _good).Verdict);
+    }
+
+    [Fact]
+    public void Intermediate_OnTheList_RevokesEverythingBelowIt_AlsoPeersThatAreConnectedAlready()
+    {
+        var list = new RevocationList();
+        var peer = _authority.IssueBelowIntermediate(_bad.Identity);
+        var connected = new PeerVerifier(TimeProvider.System, list).VerifyClient(peer.Leaf, [.. peer.Intermediates], _good);
+        Assert.Equal(3, connected.Chain!.Count);
+        Assert.False(list.IsRevokedNow(connected.Chain));
+        list.Replace(_authority.Revoke(peer.Intermediates[0]));
+        Assert.True(list.IsRevokedNow(connected.Chain));
+        Assert.False(list.IsRevokedNow([_good.Leaf, _authority.Root]));
     }
 }

@@ -72,7 +72,10 @@ public sealed class DnsWireTests
     }
 
     [Fact]
-    public void NameServers_AreTheLinesOfResolvConf() => Assert.Equal(
-        ["198.18.1.32:53", "[fd00::1]:53"],
-        NameServers.Parse("# comment\nsearch a b\nnameserver 198.18.1.32\nnameserver  fd00::1\nnameserver nonsense\noptions ndots:5\n").Select(s => s.ToString()));
+    public void NameServersAndSearchDomains_AreTheLinesOfResolvConf()
+    {
+        var read = ResolvConf.Parse("# comment\nsearch old\nsearch a.example B.example.\nnameserver 198.18.1.32\nnameserver  fd00::1\nnameserver nonsense\noptions ndots:5\n");
+        Assert.Equal(["198.18.1.32:53", "[fd00::1]:53"], read.NameServers.Select(s => s.ToString()));
+        Assert.Equal(["a.example", "b.example"], read.Search);
+    }
 }

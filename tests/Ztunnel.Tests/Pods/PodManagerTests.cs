@@ -140,7 +140,7 @@ public sealed class PodManagerTests
 
         public Task DrainAsync(CancellationToken forced) => StopAsync();
 
-        public Task RevokeAsync(Func<System.Security.Cryptography.X509Certificates.X509Certificate2, bool> isRevoked) => Task.CompletedTask;
+        public Task RevokeAsync(Func<IReadOnlyList<System.Security.Cryptography.X509Certificates.X509Certificate2>, bool> isRevoked) => Task.CompletedTask;
 
         public Task<PodConnections> ListConnectionsAsync() => Task.FromResult(new PodConnections([], []));
     }

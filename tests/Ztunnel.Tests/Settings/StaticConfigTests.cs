@@ -72,7 +72,14 @@ public sealed class StaticConfigTests
     [InlineData("workloads:\n- namespace: b\n  workloadIps: [nowhere]", "'nowhere' is not an address", 3)]
     [InlineData("workloads:\n- namespace: b\n  workloadIps: []\n  protocol: TLS", "must be one of TCP, HBONE", 4)]
     [InlineData("services:\n- name: a\n  namespace: b\n  hostname: c\n  ports: {80: many}", "'many' is not a port", 5)]
-    [InlineData("policies:\n- name: a\n  namespace: b\n  rules:\n  - - - ports: [1]", "unknown key 'ports'", 5)]
+    [InlineData("services:\n- name: a\n  namespace: b\n  hostname: c\n  subjectAltNames: [nobody]", "'nobody' is not spiffe://", 5)]
+    [InlineData("services:\n- name: a\n  namespace: b\n  hostname: c\n  cidrVips: [{cidr: 10.0.0.0/64}]", "'10.0.0.0/64' is not an address block", 5)]
+    [InlineData("services:\n- name: a\n  namespace: b\n  hostname: c\n  loadBalancer: {routingPreferences: [Rack]}", "must be one of Region, Zone, Subzone", 5)]
+    [InlineData("services:\n- name: a\n  namespace: b\n  hostname: c\n  weightedWaypoints: [{destination: {destination: /1.2.3.4}, weight: -1}]", "'-1' is not a whole number", 5)]
+    [InlineData("workloads:\n- namespace: b\n  workloadIps: []\n  capacity: many", "'many' is not a whole number", 4)]
+    [InlineData("policies:\n- name: a\n  namespace: b\n  scope: Namespace\n  dryRun: false\n  rules: []", "'action' is missing", 2)]
+    [InlineData("policies:\n- name: a\n  namespace: b\n  scope: Namespace\n  action: Allow\n  rules: []", "'dryRun' is missing", 2)]
+    [InlineData("policies:\n- name: a\n  namespace: b\n  scope: Namespace\n  action: Allow\n  dryRun: false\n  rules:\n  - - - ports: [1]", "unknown key 'ports'", 8)]
     public void Mistake_IsNamedWithItsLine(string yaml, string complaint, int line)
     {
         var failure = Assert.Throws<StartException>(() => StaticConfig.Parse(yaml, "x.yaml"));

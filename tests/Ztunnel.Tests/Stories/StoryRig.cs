@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Mesh.Hbone;
 using Mesh.Http2;
+using Mesh.Identity.Certificates;
 using Mesh.Identity.Tls;
 using Mesh.Model;
 using Mesh.Model.Policy;
@@ -18,6 +19,7 @@ using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Outbound;
+using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 using Mesh.Ztunnel.Telemetry;
 
@@ -34,14 +36,17 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
     private readonly TestCertificateAuthority _authority = new();
     private readonly MemoryStream _log = new();
     private readonly LogSink _sink;
-    private readonly MeshTls _tls = new();
+    private readonly MeshTls _tls;
     private readonly HboneOptions _hbone = new();
     private readonly List<IDisposable> _open = [];
     private readonly TcpListener _application;
+    private readonly Dictionary<SpiffeId, WorkloadCertificate> _issued = [];
     private HboneServer _server = null!;
+    private HboneServer _clientServer = null!;
 
     private StoryRig()
     {
+        _tls = new MeshTls(new MeshTlsSettings { Revocation = Revoked });
         // Own addresses per rig: tests of other processes use port 15008, too.
         var number = Interlocked.Increment(ref s_next);
         Prefix = $"127.{(number % 250) + 1}.{(number / 250 % 250) + 1}";
@@ -66,6 +71,9 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
     public Workload Server { get; }
 
     public Workload Waypoint { get; }
+
+    /// <summary>What both pods read as the revocation list.</summary>
+    public RevocationList Revoked { get; } = new();
 
     /// <summary>Set: the authority refuses with this.</summary>
     public string? AuthorityError { get; set; }
@@ -163,7 +171,18 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
 
     public ValueTask<CertificateAnswer> GetAsync(SpiffeId identity) => new(AuthorityError is { } error
         ? new CertificateAnswer(null, $"identity_not_issued: {error}")
-        : new CertificateAnswer(_authority.Issue(identity), string.Empty));
+        : new CertificateAnswer(Issue(identity), string.Empty));
+
+    /// <summary>The certificate of that workload is taken back, and both pods hear of it.</summary>
+    public Task RevokeAsync(Workload workload) => Loop.InvokeAsync(() =>
+    {
+        Assert.Null(Revoked.Replace(_authority.Revoke(Issue(workload.Identity).Leaf)));
+        PeerRevocation.End(ClientLane, _clientServer, Revoked.IsRevokedNow);
+        PeerRevocation.End(ServerLane, _server, Revoked.IsRevokedNow);
+        return true;
+    });
+
+    private WorkloadCertificate Issue(SpiffeId identity) => _issued.TryGetValue(identity, out var issued) ? issued : _issued[identity] = _authority.Issue(identity);
 
     public async ValueTask DisposeAsync()
     {
@@ -203,7 +222,8 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
         ClientLane = Lane(services, settings, Client);
         ServerLane = Lane(services, settings, Server);
         _server = new HboneServer(ServerLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn), _tls, _hbone);
-        _open.AddRange([_server, ClientLane.Pool, ServerLane.Pool]);
+        _clientServer = new HboneServer(ClientLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn), _tls, _hbone);
+        _open.AddRange([_clientServer, _server, ClientLane.Pool, ServerLane.Pool]);
         _open.Add(LoopListener.Listen(Loop, new ListenOptions { EndPoint = new IPEndPoint(IPAddress.Parse(ServerAddress), 15008), Backlog = 4096 }, _server.Accept));
     }
 

@@ -66,6 +66,15 @@ public sealed class HeaderTests
     }
 
     [Fact]
+    public void Connect_InsideATunnelToAGateway_NamesItsNetwork_TheOuterOneDoesNot()
+    {
+        HeaderList Connect(string? network) => HboneHeaders.Connect("echo:80", Baggage.Empty, new IPEndPoint(IPAddress.Loopback, 1), null, TraceParent.New(), network);
+        Assert.Equal("own", Connect("own").Get("x-forwarded-network"));
+        Assert.Equal(string.Empty, Connect(string.Empty).Get("x-forwarded-network"));
+        Assert.Null(Connect(null).Get("x-forwarded-network"));
+    }
+
+    [Fact]
     public void TraceParent_RoundTrip_KeepsTraceAndSpan()
     {
         var trace = TraceParent.New();

@@ -33,6 +33,41 @@ public sealed class PoolTests
         Assert.Same(second.Recorder.Tunnel.Connection, fourth.Recorder!.Tunnel.Connection);
     }
 
+    [Fact]
+    public async Task Open_ManyCallersOfThreeSources_NeedOneConnectionEach()
+    {
+        using var rig = new TunnelRig();
+        string[] clients = ["198.18.1.11", "198.18.1.12", "198.18.1.13"];
+
+        // Each opens, speaks and ends, in no order: what ends makes room for what comes.
+        await Task.WhenAll(Enumerable.Range(0, 300).Select(async i =>
+        {
+            var opened = await rig.OpenAsync(rig.Target(client: clients[i % 3]));
+            rig.OnClient(() => { opened.Recorder!.Tunnel.Write("x"u8); opened.Recorder.Tunnel.EndWrite(); return 0; });
+            await opened.Recorder!.AllData;
+        }));
+
+        Assert.Equal(3, rig.OnClient(() => rig.Pool.ConnectionCount));
+    }
+
+    [Fact]
+    public async Task Connection_WithoutStreams_IsClosedAfterItsTime_OneWithAStreamIsNot()
+    {
+        using var rig = new TunnelRig(new HboneOptions { UnusedTimeout = TimeSpan.FromMilliseconds(1) });
+        var used = await rig.OpenAsync();
+        var unused = await rig.OpenAsync(rig.Target(client: "198.18.1.12"));
+        rig.OnClient(() => { unused.Recorder!.Tunnel.EndWrite(); return 0; });
+        await unused.Recorder!.AllData;
+
+        while (rig.OnClient(() => rig.Pool.ConnectionCount) > 1)
+            await Task.Delay(20);
+
+        rig.OnClient(() => used.Recorder!.Tunnel.Write("still"u8));
+        await used.Recorder!.ReceivedAsync(5);
+        var again = await rig.OpenAsync();
+        Assert.Same(used.Recorder.Tunnel.Connection, again.Recorder!.Tunnel.Connection);
+    }
+
     [Theory]
     [InlineData("spiffe://cluster.local/ns/default/sa/other", "198.18.1.11")]
     [InlineData("spiffe://cluster.local/ns/default/sa/client", "198.18.1.12")]

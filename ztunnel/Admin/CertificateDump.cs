@@ -9,7 +9,8 @@ namespace Mesh.Ztunnel.Admin;
 /// <summary>The <c>certificates</c> of the dump: public parts only, never a key.</summary>
 internal static class CertificateDump
 {
-    private const int PemWidth = 64;
+    /// <summary>As the Rust ztunnel prints it; RFC 7468 has 64, and readers take any.</summary>
+    private const int PemWidth = 60;
 
     public static JsonArray Of(IReadOnlyList<CertificateStatus> statuses) => [.. statuses.Select(One)];
 

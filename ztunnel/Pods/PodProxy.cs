@@ -163,7 +163,12 @@ internal sealed class PodProxy : IPodProxy
     private static async Task ServeSocksAsync(ServedLane lane, LoopSocket socket)
     {
         var names = new NameResolver(lane.Lane);
-        if (await new SocksHandshake(socket, names.ResolveAsync).RunAsync() is { } target)
+        // Counted from its acceptance on; the connection itself counts from here.
+        var open = lane.Lane.Telemetry.Metrics.SourceSockets.Value;
+        open.Increment();
+        var wanted = await new SocksHandshake(socket, names.ResolveAsync).RunAsync();
+        open.Decrement();
+        if (wanted is { } target)
             await new OutboundConnection(socket, lane.Lane, target).RunAsync();
         else
             socket.Dispose();

@@ -107,6 +107,17 @@ public sealed class OutboundRouterTests
     }
 
     [Fact]
+    public void ServiceWaypoint_ByTheHostnameOfAWorkload_IsThatWorkload()
+    {
+        var world = new MeshWorld()
+            .With(MeshWorld.Hbone("wp", "127.0.0.10") with { Hostname = "wp.example" })
+            .With(MeshWorld.Service("svc", "127.0.0.3", (80, 8080)) with { Waypoint = MeshWorld.ByHost("ns1/wp.example") });
+        var route = Tunnel(Route(world, "127.0.0.3:80"));
+        Assert.Equal(("127.0.0.10:15008", "127.0.0.3:80"), (route.Hop.ToString(), route.Authority));
+        Assert.IsType<OutboundRoute.Refuse>(Route(new MeshWorld().With(world.Update.Workloads[0]).With(world.Update.Services[0] with { Waypoint = MeshWorld.ByHost("ns2/wp.example") }), "127.0.0.3:80"));
+    }
+
+    [Fact]
     public void Service_WithoutEndpoints_Refuses()
     {
         var route = Assert.IsType<OutboundRoute.Refuse>(Route(new MeshWorld().With(MeshWorld.Service("svc", "127.0.0.3", (80, 8080))), "127.0.0.3:80"));

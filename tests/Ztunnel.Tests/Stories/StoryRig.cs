@@ -86,14 +86,14 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
 
     private string ServerAddress => $"{Prefix}.2";
 
-    public static async Task<StoryRig> StartAsync(Func<StoryRig, MeshUpdate>? world = null)
+    public static async Task<StoryRig> StartAsync(Func<StoryRig, MeshUpdate>? world = null, params (string Name, string Value)[] environment)
     {
         var rig = new StoryRig();
         rig.Mesh.Apply(world?.Invoke(rig) ?? rig.World());
         _ = rig.EchoAsync();
         await rig.Loop.InvokeAsync(() =>
         {
-            rig.Wire();
+            rig.Wire(environment);
             return true;
         });
         return rig;
@@ -210,13 +210,12 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
         Node = "node",
     };
 
-    private void Wire()
+    private void Wire((string Name, string Value)[] environment)
     {
-        var settings = SettingsReader.Read(new EnvironmentSettings(new Dictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["PROXY_MODE"] = "dedicated",
-            ["PROXY_WORKLOAD_INFO"] = "ns1/x/x",
-        }));
+        var values = environment.ToDictionary(e => e.Name, e => e.Value, StringComparer.Ordinal);
+        values["PROXY_MODE"] = "dedicated";
+        values["PROXY_WORKLOAD_INFO"] = "ns1/x/x";
+        var settings = SettingsReader.Read(new EnvironmentSettings(values));
         var telemetry = new ConnectionTelemetry(Loop, new ZtunnelMetrics(new MetricRegistry(), "test"), new AccessLog(_sink, TimeProvider.System), new DecisionRing<DecisionRecord>(64));
         var services = new LoopServices(Loop, telemetry);
         ClientLane = Lane(services, settings, Client);

@@ -57,7 +57,7 @@ internal sealed class CapturedPod : IPodProxy
     // The rules stay: the successor of this process captures the pod without a gap.
     public Task DrainAsync(CancellationToken forced) => _proxy.DrainAsync(forced);
 
-    public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => _proxy.RevokeAsync(isRevoked);
+    public Task RevokeAsync(Func<IReadOnlyList<X509Certificate2>, bool> isRevoked) => _proxy.RevokeAsync(isRevoked);
 
     public Task<PodConnections> ListConnectionsAsync() => _proxy.ListConnectionsAsync();
 

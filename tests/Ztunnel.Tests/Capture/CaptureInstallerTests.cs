@@ -127,7 +127,7 @@ public sealed class CaptureInstallerTests
 
         public Task DrainAsync(CancellationToken forced) => Task.CompletedTask;
 
-        public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => Task.CompletedTask;
+        public Task RevokeAsync(Func<IReadOnlyList<X509Certificate2>, bool> isRevoked) => Task.CompletedTask;
 
         public Task<PodConnections> ListConnectionsAsync() => Task.FromResult(new PodConnections([], []));
 

@@ -130,7 +130,7 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
 
         public Task DrainAsync(CancellationToken forced) => Task.CompletedTask;
 
-        public Task RevokeAsync(Func<X509Certificate2, bool> isRevoked) => Task.CompletedTask;
+        public Task RevokeAsync(Func<IReadOnlyList<X509Certificate2>, bool> isRevoked) => Task.CompletedTask;
 
         public Task<PodConnections> ListConnectionsAsync() => Task.FromResult(new PodConnections([], []));
 

@@ -3,6 +3,8 @@ using Mesh.IstiodLite.Admin;
 using Mesh.IstiodLite.Certificates;
 using Mesh.IstiodLite.Discovery;
 using Mesh.IstiodLite.Push;
+using Mesh.IstiodLite.Registration;
+using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Sources.Files;
 using Mesh.IstiodLite.Telemetry;
 using Mesh.IstiodLite.Translation;
@@ -20,7 +22,9 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Reconciler _reconciler;
     private readonly FileSource _source;
+    private readonly InstanceRegistry _instances;
     private readonly CertificateAuthority _authority;
+    private readonly IDisposable _authoritySource;
     private readonly ServerCertificate _serverCertificate;
     private readonly DiscoveryListener _listener;
     private readonly AdminServer _admin;
@@ -42,7 +46,21 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
 
         var health = new Health(readiness, registry, sink?.For("health"));
 
-        _authority = CertificateAuthority.Open(options.StateFolder, settings.TrustDomain, options.Lifetimes, time);
+        if (options.AuthorityFolder is { } folder)
+        {
+            var plugged = new PluggedInAuthority(folder, options.StateFolder, time, health, sink?.For("ca"));
+            _authority = new CertificateAuthority(plugged.Material, options.Lifetimes, time);
+            plugged.Keep(_authority);
+            _authoritySource = plugged;
+        }
+        else
+        {
+            var root = new SelfMadeRoot(options.StateFolder, settings.TrustDomain, options.Lifetimes, time, health, sink?.For("ca"));
+            _authority = new CertificateAuthority(root.Material, options.Lifetimes, time);
+            root.Keep(_authority);
+            _authoritySource = root;
+        }
+
         var tokens = TokenKey.Open(options.StateFolder);
         _serverCertificate = new ServerCertificate(_authority, ServerNames(settings), ServerAddresses(options.Listen.Address), time, sink?.For("ca"));
 
@@ -50,15 +68,22 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
         _reconciler = new Reconciler(settings, publisher, new AddressBookFile(Path.Combine(options.StateFolder, "addresses.json"), health, _log), metrics, time, sink?.For("config"));
         _source = new FileSource(new ConfigFolder(options.ConfigFolder), time, sink?.For("files"));
         _reconciler.Refresh = _source.RefreshAsync;
-        _source.Changed += _reconciler.Apply;
+        _source.Changed += Apply;
+        _instances = new InstanceRegistry(
+            (ns, name) => _reconciler.Resources.Find<WorkloadGroup>("WorkloadGroup", ns, name),
+            new RegistrationFile(Path.Combine(options.StateFolder, "registrations.json"), health, _log), time, sink?.For("registration"))
+        {
+            Changed = _reconciler.ApplyInstances,
+        };
 
         var discovery = new DiscoveryService(_reconciler, publisher, tokens, metrics, time, sink?.For("xds"));
         health.Ask("clients", () => ClientFaults.Of(discovery.Streams, time.GetUtcNow()));
         health.Ask("documents", _reconciler.Faults);
         var signing = new SigningService(_authority, tokens, _reconciler, metrics, time, sink?.For("ca"));
-        _listener = new DiscoveryListener(options.Listen, discovery, signing, _serverCertificate, time, _log);
+        var registration = new RegistrationApi(_instances, tokens, _reconciler, time);
+        _listener = new DiscoveryListener(options.Listen, discovery, signing, registration, _serverCertificate, time, _log);
         _admin = new AdminServer(sink);
-        _adminPort = _admin.Listen("admin", [options.Admin], routes => DebugPages.Map(routes, _reconciler, publisher, discovery, readiness, health, metrics));
+        _adminPort = _admin.Listen("admin", [options.Admin], routes => DebugPages.Map(routes, _reconciler, publisher, discovery, readiness, health, metrics, _authority, options.StateFolder));
     }
 
     public IPEndPoint DiscoveryEndPoint => _listener.EndPoint;
@@ -68,6 +93,7 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellation)
     {
         _reconciler.Apply(_source.Start(), _time.GetTimestamp());
+        _instances.Restore();
         _configurationReady.Complete();
         await _admin.StartAsync(cancellation);
         await _listener.StartAsync(cancellation);
@@ -83,10 +109,17 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _source.DisposeAsync();
+        _instances.Dispose();
         await _listener.DisposeAsync();
         await _admin.DisposeAsync();
         _serverCertificate.Dispose();
-        _authority.Dispose();
+        _authoritySource.Dispose();
+    }
+
+    private void Apply(FolderState state, long noticed)
+    {
+        _reconciler.Apply(state, noticed);
+        _instances.GroupsChanged(state.Changes);
     }
 
     private static string[] ServerNames(MeshSettings settings)

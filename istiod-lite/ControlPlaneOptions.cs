@@ -29,6 +29,12 @@ internal sealed class RunOptions
     [Option("max-cert-ttl", Default = "2160h", HelpText = "Requests for a longer life are refused.")]
     public string MaxCertTtl { get; set; } = string.Empty;
 
+    [Option("root-overlap", Default = "24h", HelpText = "How long each step of the root's replacement waits; at least the longest life that workloads ask for.")]
+    public string RootOverlap { get; set; } = string.Empty;
+
+    [Option("ca-dir", HelpText = "Folder with an intermediate authority (ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem, optional ca-crl.pem), watched; default: a root of our own.")]
+    public string? CaDir { get; set; }
+
     [Option("service-cidr", Default = "240.241.0.0/16", HelpText = "Where Services without clusterIP get their address from.")]
     public string ServiceCidr { get; set; } = string.Empty;
 
@@ -50,6 +56,23 @@ internal sealed class TokenOptions
 
     [Option("ttl", Default = "8760h", HelpText = "How long the token is accepted.")]
     public string Ttl { get; set; } = string.Empty;
+}
+
+[Verb("rotate-root", HelpText = "Asks the running control plane to replace its root; nothing is refused meanwhile.")]
+internal sealed class RotateRootOptions
+{
+    [Option("state-dir", Required = true, HelpText = "The state folder of the control plane.")]
+    public string StateDir { get; set; } = string.Empty;
+}
+
+[Verb("revoke", HelpText = "Takes a certificate back that the control plane's own root has signed: puts it on the list ca-crl.pem of the state folder.")]
+internal sealed class RevokeOptions
+{
+    [Option("state-dir", Required = true, HelpText = "The state folder of the control plane.")]
+    public string StateDir { get; set; } = string.Empty;
+
+    [Value(0, MetaName = "CERTIFICATE", Required = true, HelpText = "File with the certificate, PEM.")]
+    public string Certificate { get; set; } = string.Empty;
 }
 
 internal abstract class DocumentOptions
@@ -94,6 +117,8 @@ internal sealed record ControlPlaneOptions
     public required IPEndPoint Admin { get; init; }
     public required string? MeshConfigFile { get; init; }
     public required CertificateLifetimes Lifetimes { get; init; }
+    /// <summary>Null: the root is made here.</summary>
+    public required string? AuthorityFolder { get; init; }
     public required IPNetwork ServicePool { get; init; }
 
     /// <summary>Collects every mistake instead of stopping at the first.</summary>
@@ -121,7 +146,7 @@ internal sealed record ControlPlaneOptions
             errors.Add($"the configuration folder {options.ConfigDir} does not exist; create it or name another with --config-dir");
         if (options.MeshConfig is { } file && !File.Exists(file))
             errors.Add($"the MeshConfig file {file} does not exist");
-        var lifetimes = new CertificateLifetimes { Default = Duration("default-cert-ttl", options.DefaultCertTtl), Maximum = Duration("max-cert-ttl", options.MaxCertTtl) };
+        var lifetimes = new CertificateLifetimes { Default = Duration("default-cert-ttl", options.DefaultCertTtl), Maximum = Duration("max-cert-ttl", options.MaxCertTtl), RootOverlap = Duration("root-overlap", options.RootOverlap) };
         if (lifetimes.Default > lifetimes.Maximum)
             errors.Add($"--default-cert-ttl {options.DefaultCertTtl} is longer than --max-cert-ttl {options.MaxCertTtl}");
         return new ControlPlaneOptions
@@ -132,6 +157,7 @@ internal sealed record ControlPlaneOptions
             Admin = EndPoint("admin", options.Admin),
             MeshConfigFile = options.MeshConfig,
             Lifetimes = lifetimes,
+            AuthorityFolder = options.CaDir is { } ca ? Path.GetFullPath(ca) : null,
             ServicePool = pool,
         };
     }

@@ -13,10 +13,12 @@ internal static class Program
             settings.HelpWriter = Console.Error;
             settings.CaseInsensitiveEnumValues = true;
         });
-        return await parser.ParseArguments<RunOptions, TokenOptions, ValidateOptions, TranslateOptions, AnalyzeOptions>(arguments).MapResult(
+        return await parser.ParseArguments<RunOptions, TokenOptions, RotateRootOptions, RevokeOptions, ValidateOptions, TranslateOptions, AnalyzeOptions>(arguments).MapResult(
             (RunOptions options) => RunCommand.ExecuteAsync(options),
             (TokenOptions options) => Task.FromResult(TokenCommand.Execute(options, Console.Out, Console.Error)),
             (ValidateOptions options) => Task.FromResult(ValidateCommand.Execute(options, Console.Out, Console.Error)),
+            (RotateRootOptions options) => Task.FromResult(AuthorityCommands.RotateRoot(options, Console.Out, Console.Error)),
+            (RevokeOptions options) => Task.FromResult(AuthorityCommands.Revoke(options, Console.Out, Console.Error)),
             (TranslateOptions options) => Task.FromResult(TranslateCommand.Execute(options, Console.Out, Console.Error)),
             (AnalyzeOptions options) => Task.FromResult(AnalyzeCommand.Execute(options, Console.Out, Console.Error)),
             errors => Task.FromResult(errors.All(e => e.Tag is ErrorType.HelpRequestedError or ErrorType.HelpVerbRequestedError or ErrorType.VersionRequestedError) ? ExitCodes.Ok : ExitCodes.Usage));

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Mesh.IstiodLite.Certificates;
 using Mesh.IstiodLite.Discovery;
 using Mesh.IstiodLite.Push;
 using Mesh.IstiodLite.Telemetry;
@@ -17,7 +18,7 @@ internal static class DebugPages
 {
     private static readonly JsonSerializerOptions _json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static void Map(AdminRoutes routes, Reconciler mesh, Publisher publisher, DiscoveryService discovery, Readiness readiness, Health health, ControlPlaneMetrics metrics)
+    public static void Map(AdminRoutes routes, Reconciler mesh, Publisher publisher, DiscoveryService discovery, Readiness readiness, Health health, ControlPlaneMetrics metrics, CertificateAuthority authority, string stateFolder)
     {
         routes.MapMetrics(metrics.Registry).MapReadiness(readiness);
         routes.Map("/ready", http => AdminReply.TextAsync(http, health.Text, readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable));
@@ -30,8 +31,12 @@ internal static class DebugPages
         routes.Map("/debug/config_dump", http => JsonAsync(http, Dump(mesh)));
         routes.Map("/debug/registry", http => JsonAsync(http, Registry(mesh)));
         routes.Map("/debug/syncz", http => JsonAsync(http, Sync(discovery)));
+        routes.Map("/debug/ca", http => JsonAsync(http, Authority(authority)));
+        routes.Map("/ca-crl.pem", http => File.Exists(Path.Combine(stateFolder, PluggedInAuthority.CrlFile))
+            ? AdminReply.TextAsync(http, File.ReadAllText(Path.Combine(stateFolder, PluggedInAuthority.CrlFile)))
+            : AdminReply.TextAsync(http, "nothing was taken back\n", StatusCodes.Status404NotFound));
         routes.Map("/debug/push_status", http => JsonAsync(http, PushStatus(discovery, publisher)));
-        routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/refresh\n/debug/registry\n/debug/syncz\n/debug/push_status\n/debug/config_dump\n"));
+        routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/refresh\n/debug/registry\n/debug/syncz\n/debug/push_status\n/debug/ca\n/debug/config_dump\n"));
     }
 
     private static Task JsonAsync(HttpContext http, JsonNode json) => AdminReply.JsonAsync(http, Encoding.UTF8.GetBytes(json.ToJsonString(_json)));
@@ -75,6 +80,18 @@ internal static class DebugPages
         ["pending"] = s.HasPending,
         ["types"] = new JsonArray([.. s.Types.Select(Type)]),
     })]);
+
+    /// <summary>What is trusted and until when; public parts only.</summary>
+    private static JsonObject Authority(CertificateAuthority authority) => new()
+    {
+        ["signsUntil"] = authority.NotAfter.ToString("O", System.Globalization.CultureInfo.InvariantCulture),
+        ["roots"] = new JsonArray([.. AuthorityMaterial.Certificates(authority.RootPem).Select(r => new JsonObject
+        {
+            ["subject"] = r.Subject,
+            ["sha256"] = r.GetCertHashString(System.Security.Cryptography.HashAlgorithmName.SHA256),
+            ["notAfter"] = r.NotAfter.ToUniversalTime().ToString("O", System.Globalization.CultureInfo.InvariantCulture),
+        })]),
+    };
 
     /// <summary>How far the tables are and how many clients are where.</summary>
     private static JsonObject PushStatus(DiscoveryService discovery, Publisher publisher)

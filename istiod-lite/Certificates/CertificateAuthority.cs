@@ -1,5 +1,5 @@
 using System.Net;
-using System.Security.Cryptography;
+using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Identity.Certificates;
 using Mesh.Model;
@@ -17,79 +17,55 @@ internal sealed record CertificateLifetimes
     public TimeSpan Root { get; init; } = TimeSpan.FromDays(3650);
     /// <summary>Of the control plane's own server certificate; it is renewed at half of it.</summary>
     public TimeSpan Server { get; init; } = TimeSpan.FromHours(24);
+    /// <summary>How long each step of a root's replacement waits for the workloads to follow: at least the longest life that they ask for.</summary>
+    public TimeSpan RootOverlap { get; init; } = TimeSpan.FromHours(24);
 }
 
-/// <summary>The mesh's own root: a P-256 key in the state folder that only the owner may read. Signs; decides nothing.</summary>
-internal sealed class CertificateAuthority : IDisposable
+/// <summary>Signs with what it is given; where that comes from is its owner's business. Decides nothing. Any thread.</summary>
+internal sealed class CertificateAuthority(AuthorityMaterial material, CertificateLifetimes lifetimes, TimeProvider time)
 {
-    public const string RootFile = "root-cert.pem";
-    public const string KeyFile = "root-key.pem";
-    private static readonly TimeSpan _clockSkew = TimeSpan.FromMinutes(2);
+    public static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(2);
 
-    private readonly X509Certificate2 _root;
-    private readonly CertificateLifetimes _lifetimes;
-    private readonly TimeProvider _time;
+    private volatile AuthorityMaterial _material = material;
 
-    private CertificateAuthority(X509Certificate2 root, CertificateLifetimes lifetimes, TimeProvider time)
+    /// <summary>The material is another one; called from the thread that brought it.</summary>
+    public event Action? Changed;
+
+    /// <summary>Everything that is trusted, in one text.</summary>
+    public string RootPem => _material.RootsPem;
+
+    /// <summary>The end of what signs now.</summary>
+    public DateTimeOffset NotAfter => new(_material.Signer.NotAfter.ToUniversalTime());
+
+    /// <summary>Signatures from now on are made with this. The one before is not disposed: a signature may be under way, and the finalizer frees it.</summary>
+    public void Replace(AuthorityMaterial next)
     {
-        _root = root;
-        _lifetimes = lifetimes;
-        _time = time;
-        RootPem = root.ExportCertificatePem() + "\n";
-    }
-
-    public string RootPem { get; }
-    public DateTimeOffset NotAfter => new(_root.NotAfter.ToUniversalTime());
-
-    /// <summary>Opens the authority of a state folder, or makes a new one there.</summary>
-    public static CertificateAuthority Open(string stateFolder, string trustDomain, CertificateLifetimes lifetimes, TimeProvider time)
-    {
-        StateFiles.CreateFolder(stateFolder);
-        var keyPath = Path.Combine(stateFolder, KeyFile);
-        var rootPath = Path.Combine(stateFolder, RootFile);
-        // Key and certificate are one secret file, so that no crash can leave a key without its certificate; the public copy is derived.
-        var secret = StateFiles.ReadSecret(keyPath);
-        if (secret is null)
-        {
-            using var made = CertificateIssuer.CreateRoot(trustDomain, lifetimes.Root, _clockSkew, time);
-            using var key = made.GetECDsaPrivateKey()!;
-            secret = made.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n";
-            if (!StateFiles.TryCreate(keyPath, secret, secret: true))
-                secret = StateFiles.ReadSecret(keyPath)!;
-        }
-        X509Certificate2 root;
-        try
-        {
-            root = X509Certificate2.CreateFromPem(secret, secret);
-        }
-        catch (CryptographicException e)
-        {
-            throw new StateException(Runtime.ExitCodes.Data, $"{keyPath} does not hold a certificate and its key: {e.Message} Restore it, or remove it to start with a new root (all certificates issued so far then lose their trust)");
-        }
-        var authority = new CertificateAuthority(root, lifetimes, time);
-        if (authority.NotAfter <= time.GetUtcNow())
-            throw new StateException(Runtime.ExitCodes.Configuration, $"the root certificate in {keyPath} expired on {authority.NotAfter:u}: remove the file to start with a new root");
-        StateFiles.Replace(rootPath, authority.RootPem);
-        return authority;
+        _material = next;
+        Changed?.Invoke();
     }
 
     /// <summary>Leaf first, root last, one certificate per element: clients rely on this layout. Null: the duration is above the limit.</summary>
     public IReadOnlyList<string>? Sign(ReadCsr request, SpiffeId identity, TimeSpan requested)
     {
-        var ttl = requested <= TimeSpan.Zero ? _lifetimes.Default : requested;
-        if (ttl > _lifetimes.Maximum)
+        var ttl = requested <= TimeSpan.Zero ? lifetimes.Default : requested;
+        if (ttl > lifetimes.Maximum)
             return null;
-        using var leaf = CertificateIssuer.SignWorkload(_root, request, identity, Options(ttl));
-        return [leaf.ExportCertificatePem() + "\n", RootPem];
+        var now = _material;
+        using var leaf = CertificateIssuer.SignWorkload(now.Signer, request, identity, Options(ttl));
+        return [AuthorityMaterial.Pem(leaf), .. now.IntermediatesPem, now.RootsPem];
     }
 
-    public X509Certificate2 IssueServer(IReadOnlyList<string> names, IReadOnlyList<IPAddress> addresses) => CertificateIssuer.IssueServer(_root, names, addresses, Options(_lifetimes.Server));
-
-    public void Dispose() => _root.Dispose();
+    /// <summary>A server certificate and what it is presented with.</summary>
+    public (X509Certificate2 Certificate, SslStreamCertificateContext Context) IssueServer(IReadOnlyList<string> names, IReadOnlyList<IPAddress> addresses)
+    {
+        var now = _material;
+        var certificate = CertificateIssuer.IssueServer(now.Signer, names, addresses, Options(lifetimes.Server));
+        return (certificate, SslStreamCertificateContext.Create(certificate, [.. now.IntermediatesPem.SelectMany(AuthorityMaterial.Certificates)], offline: true));
+    }
 
     /// <summary>
     /// Set back for clocks that are behind. Clients renew at half of the whole validity, so a short life must not be set back by more than a part
     /// of itself, or its half would be in the past from the start.
     /// </summary>
-    private IssueOptions Options(TimeSpan ttl) => IssueOptions.For(ttl, ttl >= TimeSpan.FromHours(1) ? _clockSkew : ttl / 20, _time);
+    private IssueOptions Options(TimeSpan ttl) => IssueOptions.For(ttl, ttl >= TimeSpan.FromHours(1) ? ClockSkew : ttl / 20, time);
 }

@@ -64,13 +64,13 @@ internal static class StateFiles
         }
     }
 
-    /// <summary>Writes or replaces a file that is not secret.</summary>
-    public static void Replace(string path, string content)
+    /// <summary>Writes or replaces a file; the old one stays until the new one is complete.</summary>
+    public static void Replace(string path, string content, bool secret = false)
     {
         var temporary = $"{path}.{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6))}.new";
         try
         {
-            Write(temporary, content, secret: false);
+            Write(temporary, content, secret);
             File.Move(temporary, path, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,6 +1,6 @@
 using System.Net;
-using System.Security.Authentication;
 using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Registration;
 using Mesh.Runtime.Logging;
 using Mesh.Xds.Grpc;
 using Microsoft.AspNetCore.Builder;
@@ -12,8 +12,8 @@ using Microsoft.Extensions.Hosting;
 
 namespace Mesh.IstiodLite.Discovery;
 
-/// <summary>Port 15012: discovery and certificates, gRPC over TLS. Nothing is bound before <see cref="StartAsync"/>.</summary>
-internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService discovery, SigningService signing, ServerCertificate certificate, TimeProvider time, Log? log) : IAsyncDisposable
+/// <summary>Port 15012: discovery and certificates, gRPC over TLS; registrations, JSON over TLS. Nothing is bound before <see cref="StartAsync"/>.</summary>
+internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService discovery, SigningService signing, RegistrationApi registration, ServerCertificate certificate, TimeProvider time, Log? log) : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
     private WebApplication? _application;
@@ -32,6 +32,7 @@ internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService di
         var grpc = new GrpcServerOptions { Time = time, Stopping = _stopping.Token, UnexpectedFailure = (call, e) => log?.Error($"{call.Method} failed: {e}") };
         _application.MapGrpcDuplex(GrpcMethods.DeltaAggregatedResources, discovery.ServeAsync, grpc);
         _application.MapGrpcUnary(GrpcMethods.CreateCertificate, signing.CreateCertificateAsync, grpc);
+        registration.Map(_application);
         _application.UseEndpoints(_ => { });
         await _application.StartAsync(cancellation);
         log?.Info($"discovery and certificates on https://{EndPoint}");
@@ -60,11 +61,11 @@ internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService di
         options.Listen(endPoint, listener =>
         {
             _bound = listener;
-            listener.Protocols = HttpProtocols.Http2;
-            listener.UseHttps(new HttpsConnectionAdapterOptions
+            // gRPC is HTTP/2; registrations may come from any program that speaks HTTP.
+            listener.Protocols = HttpProtocols.Http1AndHttp2;
+            listener.UseHttps(new TlsHandshakeCallbackOptions
             {
-                ServerCertificateSelector = (_, _) => certificate.Current,
-                SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                OnConnection = _ => ValueTask.FromResult(certificate.Options),
                 HandshakeTimeout = TimeSpan.FromSeconds(10),
             });
         });

@@ -11,12 +11,18 @@ namespace Mesh.IstiodLite.Push;
 internal sealed record MeshState(FolderState Folder, Translated Translated, IReadOnlyList<Problem> Problems);
 
 /// <summary>
-/// From documents to tables: (1) translate  (2) publish  (3) become the current state. Runs on the watching task, one change at a time; whoever
+/// From documents and registrations to tables: (1) translate  (2) publish  (3) become the current state. One change set at a time, on the thread that brings it; whoever
 /// reads <see cref="Current"/> sees either the old or the new picture.
 /// </summary>
 internal sealed class Reconciler(MeshSettings settings, Publisher publisher, AddressBookFile book, ControlPlaneMetrics metrics, TimeProvider time, Log? log) : IMeshView
 {
     private volatile MeshState? _current;
+
+    // under _gate
+    private readonly Lock _gate = new();
+    private FolderState? _folder;
+    private ResourceSet _instances = ResourceSet.Empty;
+    private ResourceSet _all = ResourceSet.Empty;
 
     public MeshState Current => _current ?? throw new InvalidOperationException("nothing has been translated yet");
     public ResourceSet Resources => Current.Translated.Resources;
@@ -35,14 +41,42 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
         return errors == 0 ? [] : [$"{errors} refused, of which {_current!.Folder.KeptDocuments} stay in force in their last good version; see /debug/problems"];
     }
 
+    /// <summary>The folder says something else.</summary>
     public void Apply(FolderState folder, long noticed)
     {
+        lock (_gate)
+        {
+            _folder = folder;
+            // A document counts more than a registration of the same name.
+            Take([.. folder.Changes.Select(c => new ResourceChange(_all.Find(c.Key), c.After ?? _instances.Find(c.Key)))]);
+            Translate(noticed);
+        }
+    }
+
+    /// <summary>Registered instances changed. When it returns the change is in force.</summary>
+    public void ApplyInstances(IReadOnlyList<ResourceChange> changes)
+    {
+        lock (_gate)
+        {
+            _instances = _instances.With([.. changes.Select(c => new ResourceChange(_instances.Find(c.Key), c.After))]);
+            Take([.. changes.Select(c => new ResourceChange(_all.Find(c.Key), _folder?.Resources.Find(c.Key) ?? c.After))]);
+            // Before the first look at the folder there is nothing to translate; the look takes the instances along.
+            if (_folder is not null)
+                Translate(time.GetTimestamp());
+        }
+    }
+
+    private void Take(IReadOnlyList<ResourceChange> changes) => _all = _all.With([.. changes.Where(c => !ReferenceEquals(c.Before, c.After))]);
+
+    private void Translate(long noticed)
+    {
+        var folder = _folder!;
         metrics.ConfigurationEvents.Increment();
         Translated translated;
         try
         {
             // (1)
-            translated = MeshTranslator.Translate(folder.Resources, settings, _current?.Translated.Book ?? book.Read());
+            translated = MeshTranslator.Translate(_all, settings, _current?.Translated.Book ?? book.Read());
         }
         catch (Exception e) when (_current is not null)
         {

@@ -14,6 +14,8 @@ internal sealed record EntryEndpoint
 internal sealed class WorkloadEntry : Resource
 {
     public override string Kind => "WorkloadEntry";
+    /// <summary>False: it exists, but must not be sent new connections.</summary>
+    public bool Healthy { get; init; } = true;
     public EntryEndpoint Endpoint { get; init; } = new();
 }
 

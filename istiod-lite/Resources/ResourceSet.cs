@@ -45,6 +45,8 @@ internal sealed class ResourceSet
     public T? Find<T>(string kind, string ns, string name)
         where T : Resource => _byKey.GetValueOrDefault(new ResourceKey(kind, ns, name)) as T;
 
+    public Resource? Find(ResourceKey key) => _byKey.GetValueOrDefault(key);
+
     /// <summary>The set after some changes; lists of kinds that nothing changed in are the same objects.</summary>
     public ResourceSet With(IReadOnlyList<ResourceChange> changes)
     {

@@ -69,6 +69,7 @@ internal sealed class WorkloadTranslator(WorkloadContext context, ILookup<(strin
             return null;
         Name(workload, labels, entry.Meta.Annotation(WellKnown.AutoRegistrationGroup) ?? labels.GetValueOrDefault("service.istio.io/workload-name") ?? entry.Name);
         Tunnel(workload, entry.Meta, labels);
+        workload.Status = entry.Healthy ? Wds.WorkloadStatus.Healthy : Wds.WorkloadStatus.Unhealthy;
         var binding = context.Binder.ForWorkload(entry.Meta, labels, entry.Endpoint.ServiceAccount.Length == 0 ? "default" : entry.Endpoint.ServiceAccount);
         workload.Waypoint = binding.Waypoint?.Address;
         workload.AuthorizationPolicies.AddRange(context.Policies.For(entry.Namespace, labels, binding.Waypoint));

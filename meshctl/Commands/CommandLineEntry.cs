@@ -16,7 +16,7 @@ internal static class CommandLineEntry
     private static readonly Type[] _verbs =
     [
         typeof(UpOptions), typeof(RunOptions), typeof(ExecOptions), typeof(ApplyOptions), typeof(DeleteOptions), typeof(StatusOptions), typeof(LogsOptions), typeof(DownOptions),
-        typeof(DemoOptions), typeof(RecordOptions), typeof(WhyOptions), typeof(ValidateOptions), typeof(TranslateOptions), typeof(AnalyzeOptions), typeof(VersionOptions), typeof(DaemonOptions),
+        typeof(DemoOptions), typeof(RecordOptions), typeof(RegisterOptions), typeof(WhyOptions), typeof(ValidateOptions), typeof(TranslateOptions), typeof(AnalyzeOptions), typeof(VersionOptions), typeof(DaemonOptions),
     ];
 
     public static async Task<int> RunAsync(string[] args)
@@ -41,8 +41,8 @@ internal static class CommandLineEntry
             if (parsed is NotParsed<object> wrong)
                 return Explain(wrong);
             var options = ((Parsed<object>)parsed).Value;
-            if (dashes >= 0 && options is not (RunOptions or ExecOptions))
-                throw new MeshctlException(ExitCodes.Usage, "only 'run' and 'exec' take a program after '--'.");
+            if (dashes >= 0 && options is not (RunOptions or ExecOptions or RegisterOptions))
+                throw new MeshctlException(ExitCodes.Usage, "only 'run', 'exec' and 'register' take a program after '--'.");
             return await ExecuteAsync(options, program);
         }
         catch (MeshctlException e)
@@ -71,6 +71,7 @@ internal static class CommandLineEntry
             LogsOptions logs => LogsCommand.RunAsync(logs, time),
             DownOptions down => DownCommand.RunAsync(down, time),
             RecordOptions record => RecordCommand.RunAsync(record, time),
+            RegisterOptions register => RegisterCommand.RunAsync(register, program, time),
             DemoOptions demo => DemoCommand.RunAsync(demo, time),
             WhyOptions why => WhyCommand.RunAsync(why),
             VersionOptions => VersionCommand.RunAsync(),

@@ -32,6 +32,7 @@ internal static class StatusCommand
         Print("certificates", ["proxy", "identity", "state", "valid until"], status.Certificates.Select(c => (string[])[c.Proxy, c.Identity, c.State, c.ValidUntil ?? "-"]));
         Print("documents", ["kind", "namespace", "name", "file"], status.Documents.Select(d => (string[])[d.Kind, d.Namespace, d.Name, d.File]));
         Print("problems", ["where", "severity", "reason", "what to do"], status.Problems.Select(p => (string[])[$"{p.File}:{p.Line}", p.Severity, p.Reason, p.Fix]));
+        Print("control plane", ["what is wrong"], status.Faults.Select(f => (string[])[f]));
         return ExitCodes.Ok;
     }
 

@@ -90,7 +90,8 @@ internal sealed record DocumentProblem(string File, int Line, string Document, s
 }
 
 internal sealed record StatusReply(
-    string Name, int Nodes, List<PodStatus> Pods, List<ComponentStatus> Components, List<CertificateStatus> Certificates, List<DocumentStatus> Documents, List<DocumentProblem> Problems) : ControlReply;
+    string Name, int Nodes, List<PodStatus> Pods, List<ComponentStatus> Components, List<CertificateStatus> Certificates, List<DocumentStatus> Documents, List<DocumentProblem> Problems,
+    List<string> Faults) : ControlReply;
 
 /// <summary>What each proxy said.</summary>
 internal sealed record WhyReply(List<ProxyDecisions> Proxies) : ControlReply;

@@ -73,6 +73,22 @@ internal sealed class ControlPlane(Executables programs, string certificateTtl, 
         }
     }
 
+    /// <summary>What is wrong there although it serves, one sentence each: documents, clients that refuse, a full disk. Empty while it cannot be asked.</summary>
+    public async Task<List<string>> TryFaultsAsync(CancellationToken cancel)
+    {
+        try
+        {
+            return ReadFaults(await _http.GetStringAsync(new Uri("/ready", UriKind.Relative), cancel));
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancel.IsCancellationRequested)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>Of the readiness page: all but its first line.</summary>
+    internal static List<string> ReadFaults(string page) => [.. page.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)];
+
     /// <summary>What it would say about a folder; nothing of it comes into force.</summary>
     public async Task<List<DocumentProblem>> ValidateAsync(string directory, CancellationToken cancel)
     {

@@ -35,10 +35,11 @@ internal sealed class DaemonHandler(
 
     private async Task<ControlReply> StatusAsync()
     {
-        var (problems, certificates) = (new List<DocumentProblem>(), new List<CertificateStatus>());
+        var (problems, certificates, faults) = (new List<DocumentProblem>(), new List<CertificateStatus>(), new List<string>());
         if (controlPlane is not null)
         {
             problems = await controlPlane.TryProblemsAsync(stop.Token);
+            faults = await controlPlane.TryFaultsAsync(stop.Token);
             certificates = await ProxyPages.CertificatesAsync(components.Statuses, stop.Token);
         }
 
@@ -49,7 +50,8 @@ internal sealed class DaemonHandler(
             [.. components.Statuses],
             certificates,
             [.. config.Documents.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new DocumentStatus(d.Kind, d.Namespace, d.Name, d.File))],
-            [.. problems.Select(config.ToPerson)]));
+            [.. problems.Select(config.ToPerson)],
+            faults));
     }
 
     private async Task<ControlReply> RunAsync(RunRequest request, ControlConnection connection)

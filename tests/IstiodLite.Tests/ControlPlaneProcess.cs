@@ -23,13 +23,15 @@ internal sealed partial class ControlPlaneProcess : IAsyncDisposable
     public Uri Discovery { get; private set; } = new("https://localhost");
     public Uri Admin { get; private set; } = new("http://localhost");
 
-    public static async Task<ControlPlaneProcess> StartAsync(params string[] documents)
+    public static Task<ControlPlaneProcess> StartAsync(params string[] documents) => StartAsync([], documents);
+
+    public static async Task<ControlPlaneProcess> StartAsync(string[] arguments, string[] documents)
     {
         var root = Directory.CreateTempSubdirectory("istiod-lite-test-").FullName;
         Directory.CreateDirectory(Path.Combine(root, "config"));
         for (var i = 0; i < documents.Length; i++)
             await File.WriteAllTextAsync(Path.Combine(root, "config", $"{i}.yaml"), documents[i]);
-        var process = Launch("--config-dir", Path.Combine(root, "config"), "--state-dir", Path.Combine(root, "state"), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0");
+        var process = Launch(["--config-dir", Path.Combine(root, "config"), "--state-dir", Path.Combine(root, "state"), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", .. arguments]);
         var started = new ControlPlaneProcess(process, root);
         process.OutputDataReceived += (_, e) => started._lines.Writer.TryWrite(e.Data ?? "(end of output)");
         process.BeginOutputReadLine();

@@ -75,7 +75,9 @@ public static class CertificateIssuer
         foreach (var usage in options.ExtendedKeyUsages ?? [ServerAuth, ClientAuth])
             usages.Add(new Oid(usage));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(usages, critical: false));
-        request.CertificateExtensions.Add(AuthorityKeyId(issuer));
+        // An authority that somebody else made may have no subject key identifier to refer to (RFC 5280 4.2.1.1 then allows leaving it away).
+        if (issuer.Extensions.OfType<X509SubjectKeyIdentifierExtension>().Any())
+            request.CertificateExtensions.Add(AuthorityKeyId(issuer));
         if (names is not null)
             request.CertificateExtensions.Add(names);
         return Sign(request, issuer, options);
@@ -89,10 +91,12 @@ public static class CertificateIssuer
         // A leaf that outlives its issuer would be refused by every chain check: it ends with it.
         var issuerEnd = new DateTimeOffset(issuer.NotAfter.ToUniversalTime());
         var notAfter = options.NotAfter < issuerEnd ? options.NotAfter : issuerEnd;
-        using var key = issuer.GetECDsaPrivateKey();
-        var generator = key is not null
-            ? X509SignatureGenerator.CreateForECDsa(key)
-            : throw new InvalidOperationException("the issuing certificate has no ECDSA private key: authorities of this mesh use P-256");
+        // Our own authorities use P-256; plugged-in ones are often RSA.
+        using var ecdsa = issuer.GetECDsaPrivateKey();
+        using var rsa = ecdsa is null ? issuer.GetRSAPrivateKey() : null;
+        var generator = ecdsa is not null ? X509SignatureGenerator.CreateForECDsa(ecdsa)
+            : rsa is not null ? X509SignatureGenerator.CreateForRSA(rsa, RSASignaturePadding.Pkcs1)
+            : throw new InvalidOperationException("the issuing certificate has neither an ECDSA nor an RSA private key");
         return request.Create(issuer.SubjectName, generator, options.NotBefore, notAfter, serial);
     }
 

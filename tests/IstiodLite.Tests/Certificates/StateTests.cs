@@ -1,7 +1,9 @@
 using Mesh.Identity.Certificates;
 using Mesh.IstiodLite.Certificates;
 using Mesh.Model;
+using Mesh.IstiodLite.Telemetry;
 using Mesh.Runtime;
+using Mesh.Runtime.Metrics;
 using Mesh.Testing;
 
 namespace Mesh.IstiodLite.Tests.Certificates;
@@ -16,21 +18,21 @@ public sealed class StateTests : IDisposable
     [Fact]
     public void Authority_OpenedAgain_IsTheSameAndItsKeyIsForTheOwnerOnly()
     {
-        using var first = CertificateAuthority.Open(_folder, "cluster.local", new CertificateLifetimes(), TimeProvider.System);
-        using var second = CertificateAuthority.Open(_folder, "cluster.local", new CertificateLifetimes(), TimeProvider.System);
-        Assert.Equal(first.RootPem, second.RootPem);
-        Assert.Equal(first.RootPem, File.ReadAllText(Path.Combine(_folder, CertificateAuthority.RootFile)));
+        using var first = Root(TimeProvider.System);
+        using var second = Root(TimeProvider.System);
+        Assert.Equal(first.Material.RootsPem, second.Material.RootsPem);
+        Assert.Equal(first.Material.RootsPem, File.ReadAllText(Path.Combine(_folder, SelfMadeRoot.PublicFile)));
         if (!OperatingSystem.IsWindows())
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(_folder, CertificateAuthority.KeyFile)));
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(_folder, SelfMadeRoot.KeyFile)));
     }
 
     [Fact]
     public void Key_ReadableByOthers_IsRefused()
     {
-        CertificateAuthority.Open(_folder, "cluster.local", new CertificateLifetimes(), TimeProvider.System).Dispose();
+        Root(TimeProvider.System).Dispose();
         if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(Path.Combine(_folder, CertificateAuthority.KeyFile), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead);
-        var refused = Assert.Throws<StateException>(() => CertificateAuthority.Open(_folder, "cluster.local", new CertificateLifetimes(), TimeProvider.System));
+            File.SetUnixFileMode(Path.Combine(_folder, SelfMadeRoot.KeyFile), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead);
+        var refused = Assert.Throws<StateException>(() => Root(TimeProvider.System));
         Assert.Equal(ExitCodes.Permission, refused.ExitCode);
         Assert.Contains("chmod 600", refused.Message, StringComparison.Ordinal);
     }
@@ -42,7 +44,8 @@ public sealed class StateTests : IDisposable
     public void Certificate_Signed_LivesAsLongAsAskedAndTheChainEndsWithTheRoot(int asked, int lives, int setBack)
     {
         var time = new ManualTimeProvider(_now);
-        using var authority = CertificateAuthority.Open(_folder, "cluster.local", new CertificateLifetimes(), time);
+        using var root = Root(time);
+        var authority = new CertificateAuthority(root.Material, new CertificateLifetimes(), time);
         var id = new SpiffeId("cluster.local", "default", "payment");
         using var request = CsrBuilder.Create(id);
         Assert.True(ReadCsr.TryRead(request.Pem, out var csr, out _));
@@ -57,11 +60,15 @@ public sealed class StateTests : IDisposable
     [Fact]
     public void Certificate_AboveTheLimit_IsRefused()
     {
-        using var authority = CertificateAuthority.Open(_folder, "cluster.local", new CertificateLifetimes { Maximum = TimeSpan.FromHours(1), Default = TimeSpan.FromMinutes(1) }, TimeProvider.System);
+        using var root = Root(TimeProvider.System);
+        var authority = new CertificateAuthority(root.Material, new CertificateLifetimes { Maximum = TimeSpan.FromHours(1), Default = TimeSpan.FromMinutes(1) }, TimeProvider.System);
         using var request = CsrBuilder.Create(new SpiffeId("cluster.local", "a", "b"));
         Assert.True(ReadCsr.TryRead(request.Pem, out var csr, out _));
         Assert.Null(authority.Sign(csr, new SpiffeId("cluster.local", "a", "b"), TimeSpan.FromHours(2)));
     }
+
+    private SelfMadeRoot Root(TimeProvider time) =>
+        new(_folder, "cluster.local", new CertificateLifetimes(), time, new Health(new Readiness(time), new MetricRegistry(), null), null);
 
     [Fact]
     public void Token_Issued_SaysWhoUntilItExpires()

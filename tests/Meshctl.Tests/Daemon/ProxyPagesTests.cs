@@ -24,4 +24,11 @@ public sealed class ProxyPagesTests
     [InlineData("[{\"pending\":true,\"types\":[{\"synced\":true}]}]", false)]
     [InlineData("[{\"pending\":false,\"types\":[{\"synced\":true},{\"synced\":false}]}]", false)]
     public void AllAccepted_OfASyncPage_NeedsEveryStreamAndType(string page, bool expected) => Assert.Equal(expected, ControlPlane.AllAccepted(page));
+
+    [Fact]
+    public void ReadFaults_OfAReadinessPage_IsEverythingButItsFirstLine()
+    {
+        Assert.Empty(ControlPlane.ReadFaults("ready\n"));
+        Assert.Equal(["clients: node a refused x", "state folder: full"], ControlPlane.ReadFaults("ready\nclients: node a refused x\nstate folder: full\n"));
+    }
 }

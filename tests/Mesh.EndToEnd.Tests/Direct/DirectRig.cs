@@ -101,6 +101,17 @@ internal sealed class DirectRig : IAsyncDisposable
 
     public bool HasEnded => _process!.HasExited;
 
+    public long ResidentBytes
+    {
+        get
+        {
+            _process!.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
+    public int Descriptors => Directory.GetFileSystemEntries($"/proc/{_process!.Id}/fd").Length;
+
     public async Task<int> EndAsync()
     {
         using var patience = new CancellationTokenSource(Command.Patience);
@@ -110,6 +121,14 @@ internal sealed class DirectRig : IAsyncDisposable
     }
 
     public async Task TerminateAsync() => (await Command.RunAsync(["sh", "-c", $"kill -s TERM {_process!.Id}"])).Expect(0);
+
+    /// <summary>Straight to one of the proxy's own ports.</summary>
+    public async Task<Socket> ConnectAsync(int port, CancellationToken cancel = default)
+    {
+        var socket = _namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+        await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), cancel);
+        return socket;
+    }
 
     public async Task<HttpResponseMessage> AskAsync(HttpMethod method, int port, string path)
     {
@@ -129,7 +148,7 @@ internal sealed class DirectRig : IAsyncDisposable
     /// <param name="target">An IPv4 address or a name.</param>
     public async Task<Socket> OpenAsync(string target, int port)
     {
-        var socket = await ConnectAsync(15080, CancellationToken.None);
+        var socket = await ConnectAsync(15080);
         await socket.SendAsync(new byte[] { 5, 1, 0 });
         Assert.Equal([5, 0], await ReadAsync(socket, 2));
         byte[] address = IPAddress.TryParse(target, out var ip) ? [1, .. ip.GetAddressBytes()] : [3, (byte)target.Length, .. Encoding.ASCII.GetBytes(target)];
@@ -152,11 +171,17 @@ internal sealed class DirectRig : IAsyncDisposable
         return found!.Value;
     }
 
+    public async Task<Socket> DatagramsAsync(int port)
+    {
+        var socket = _namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        await socket.ConnectAsync(IPAddress.Loopback, port);
+        return socket;
+    }
+
     /// <summary>One question over UDP, as a program that was captured would ask it.</summary>
     public async Task<byte[]> ResolveAsync(byte[] question)
     {
-        using var socket = _namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
-        await socket.ConnectAsync(IPAddress.Loopback, 15053);
+        using var socket = await DatagramsAsync(15053);
         await socket.SendAsync(question);
         var answer = new byte[512];
         using var patience = new CancellationTokenSource(Command.Patience);
@@ -209,13 +234,6 @@ internal sealed class DirectRig : IAsyncDisposable
         {
             return false;
         }
-    }
-
-    private async Task<Socket> ConnectAsync(int port, CancellationToken cancel)
-    {
-        var socket = _namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
-        await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), cancel);
-        return socket;
     }
 
     private Socket Listen(IPAddress address, int port) => _namespace.Run(() =>

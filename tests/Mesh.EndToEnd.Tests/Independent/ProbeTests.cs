@@ -1,3 +1,6 @@
+using System.Text.RegularExpressions;
+
+using Mesh.EndToEnd.Tests.Harness;
 using Xunit.Abstractions;
 
 namespace Mesh.EndToEnd.Tests.Independent;
@@ -30,4 +33,14 @@ public sealed class ProbeTests(ITestOutputHelper output)
     [ProbeFact]
     public async Task Groups_TogetherWithTheProbesOwnList_LeaveNothingOut() =>
         Assert.Equal((await Probe.ListAsync()).Select(s => s.Group).Distinct().Order(StringComparer.Ordinal), AllGroups.Order(StringComparer.Ordinal));
+
+    /// <summary>The table of scenarios names those that exist; that the tests in it exist is checked where the architecture is.</summary>
+    [ProbeFact]
+    public async Task Scenarios_OfTheTable_Exist()
+    {
+        var known = (await Probe.ListAsync()).Select(s => s.Name).ToHashSet(StringComparer.Ordinal);
+        var named = Regex.Matches(await File.ReadAllTextAsync(Path.Combine(Repository.Root, "docs", "ztunnel-scenarios.md")), "`probe:([a-z0-9_]+)`").Select(m => m.Groups[1].Value).ToList();
+        Assert.NotEmpty(named);
+        Assert.All(named, name => Assert.Contains(name, known));
+    }
 }

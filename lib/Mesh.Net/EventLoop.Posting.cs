@@ -154,19 +154,29 @@ public sealed partial class EventLoop
             return;
         }
 
-        if (!task.IsCompletedSuccessfully)
-            _ = Watch(task);
-    }
-
-    private async Task Watch(Task story)
-    {
+        if (task.IsCompletedSuccessfully)
+            return;
+        // Not an async method: its state, its task and its continuation would live as long as the story, which may be a connection that is idle for days.
+        SetSynchronizationContext(null);
         try
         {
-            await story;
+            task.GetAwaiter().UnsafeOnCompleted(new StoryEnd(this, task).Look);
         }
-        catch (Exception e)
+        finally
         {
-            Unhandled(e, "a story");
+            SetSynchronizationContext(this);
+        }
+    }
+
+    /// <summary>A story's fault is told, whatever thread it ended on.</summary>
+    private sealed class StoryEnd(EventLoop loop, Task story)
+    {
+        public void Look()
+        {
+            if (story.Exception is { } fault)
+                loop.Unhandled(fault.InnerException ?? fault, "a story");
+            else if (story.IsCanceled)
+                loop.Unhandled(new TaskCanceledException(story), "a story");
         }
     }
 

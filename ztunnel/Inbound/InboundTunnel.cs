@@ -37,7 +37,8 @@ internal sealed class InboundTunnel : ITrackedConnection
         _lane = lane;
         _authorizer = authorizer;
         var trace = TraceParent.TryParse(request.Headers.Get(HboneHeaders.TraceParent), out var given) ? given : TraceParent.New();
-        _report = new ConnectionReport(lane.Telemetry, isOutbound: false, request.RemoteEndPoint, request.LocalEndPoint) { TraceId = trace.TraceId.ToHexString() };
+        _report = new ConnectionReport(lane.Telemetry, isOutbound: false, request.RemoteEndPoint, request.LocalEndPoint);
+        _report.IsPartOf(trace);
     }
 
     public ConnectionSummary? Summary => _report.Summarize(_forwardedHost, Facts is { } facts ? new IPEndPoint(facts.DestinationAddress, facts.DestinationPort).ToString() : null, "HBONE");

@@ -19,6 +19,8 @@ namespace Mesh.Ztunnel.Outbound;
 /// </remarks>
 internal sealed class OutboundConnection : ITrackedConnection
 {
+    private static readonly IPEndPoint NotKnown = new(IPAddress.Any, 0);
+
     private readonly LoopSocket _downstream;
     private readonly PodLane _lane;
     private readonly IPEndPoint? _target;
@@ -35,7 +37,7 @@ internal sealed class OutboundConnection : ITrackedConnection
         _target = target;
         _downstream = downstream;
         _lane = lane;
-        _report = new ConnectionReport(lane.Telemetry, isOutbound: true, downstream.RemoteEndPoint, downstream.LocalEndPoint);
+        _report = new ConnectionReport(lane.Telemetry, isOutbound: true, downstream.RemoteEndPoint, NotKnown);
     }
 
     public ConnectionSummary? Summary => _report.Summarize(_report.Destination.ToString(), null, _protocol);
@@ -87,7 +89,7 @@ internal sealed class OutboundConnection : ITrackedConnection
     private async Task<OpenedUpstream?> OpenAsync()
     {
         var trace = TraceParent.New();
-        _report.TraceId = trace.TraceId.ToHexString();
+        _report.IsPartOf(trace);
 
         // (1)
         if ((_target ?? _downstream.GetOriginalDestination()) is not { } original)

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net;
 using Mesh.Hbone;
 using Mesh.Model;
@@ -20,6 +21,7 @@ internal sealed class ConnectionReport : ITransferMeter
     private ConnectionContext? _context;
     private TrafficSeries? _series;
     private TimeParts _times;
+    private UInt128 _trace;
     private long _forwarded;
     private long _returned;
     private bool _completed;
@@ -36,14 +38,22 @@ internal sealed class ConnectionReport : ITransferMeter
     /// <summary>What the connection was made to; early denies name it.</summary>
     public IPEndPoint Destination { get; set; }
 
-    public string? TraceId { get; set; }
+    /// <summary>Kept as a number: as text it would weigh as much as half of this object.</summary>
+    public string? TraceId => _trace == UInt128.Zero ? null : DecisionRecord.TraceText(_trace);
+
+    public void IsPartOf(in TraceParent trace)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        trace.TraceId.CopyTo(bytes);
+        _trace = BinaryPrimitives.ReadUInt128BigEndian(bytes);
+    }
 
     /// <summary>Which configuration decided, and by which rule.</summary>
     public ConnectionVerdict Verdict { get; set; }
 
     public void Open(ConnectionContext context)
     {
-        _context = context;
+        _context = context = _telemetry.Contexts.Shared(context);
         _times.Decided = _telemetry.Now;
         _series = _telemetry.Series.Get(Key(context));
         _series.Opened();
@@ -53,7 +63,7 @@ internal sealed class ConnectionReport : ITransferMeter
     /// <summary>What the other end of a tunnel inside a tunnel says of itself replaces what the registry said.</summary>
     public void Redescribe(ConnectionContext context)
     {
-        _context = context;
+        _context = context = _telemetry.Contexts.Shared(context);
         _series = _telemetry.Series.Get(Key(context));
     }
 
@@ -128,7 +138,7 @@ internal sealed class ConnectionReport : ITransferMeter
 
     private DecisionRecord Record(in TimeParts times, Ending? ending, string? error, string? peerReason) => new(
         _telemetry.Time.GetUtcNow(), _isOutbound, _source, Destination, _context, Verdict, ending, error, peerReason,
-        _forwarded, _returned, times, _telemetry.Time, TraceId);
+        _forwarded, _returned, times, _telemetry.Time, _trace);
 
     private TrafficKey Key(ConnectionContext context) => new(
         _isOutbound,

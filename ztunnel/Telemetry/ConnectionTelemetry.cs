@@ -10,6 +10,8 @@ internal sealed class ConnectionTelemetry(EventLoop loop, ZtunnelMetrics metrics
 
     public TrafficSeriesMemory Series { get; } = new(metrics);
 
+    public ContextMemory Contexts { get; } = new();
+
     public AccessLog AccessLog { get; } = accessLog;
 
     /// <summary>Null: switched off.</summary>

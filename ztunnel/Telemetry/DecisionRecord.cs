@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Mesh.Model;
@@ -21,9 +22,13 @@ internal sealed record DecisionRecord(
     long BytesReturned,
     TimeParts Times,
     TimeProvider Clock,
-    string? TraceId) : IDecision
+    UInt128 Trace) : IDecision
 {
+    public string? TraceId => Trace == UInt128.Zero ? null : TraceText(Trace);
+
     public string Ending => How?.Name() ?? IDecision.Open;
+
+    public static string TraceText(UInt128 trace) => trace.ToString("x32", CultureInfo.InvariantCulture);
 
     public bool IsFrom(string text) =>
         Contains(text, Source.ToString(), Context?.SourceName, Context?.SourceIdentity?.ToString(), Context?.ClientIdentity?.ToString());

@@ -11,7 +11,7 @@ public sealed class AloneCollection;
 public sealed class MemoryTests
 {
     /// <summary>Managed bytes of one captured connection on both sides of the tunnel together: outbound story, two streams, inbound story, two sockets.</summary>
-    private const int Budget = 6 * 1024;
+    private const int Budget = 4608;
 
     private const int Connections = 400;
     private const int WarmUp = 120;

@@ -44,13 +44,13 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
     private HboneServer _server = null!;
     private HboneServer _clientServer = null!;
 
-    private StoryRig()
+    private StoryRig(TimeProvider time)
     {
         _tls = new MeshTls(new MeshTlsSettings { Revocation = Revoked });
         // Own addresses per rig: tests of other processes use port 15008, too.
         var number = Interlocked.Increment(ref s_next);
         Prefix = $"127.{(number % 250) + 1}.{(number / 250 % 250) + 1}";
-        Loop = EventLoop.Start("stories");
+        Loop = EventLoop.Start("stories", new EventLoopOptions { Time = time });
         Assert.True(LogFilter.TryParse("info,access=debug", out var filter, out _));
         _sink = new LogSink(_log, LogFormat.Json, filter, TimeProvider.System);
         _application = new TcpListener(IPAddress.Parse(ServerAddress), 0);
@@ -86,9 +86,11 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
 
     private string ServerAddress => $"{Prefix}.2";
 
-    public static async Task<StoryRig> StartAsync(Func<StoryRig, MeshUpdate>? world = null, params (string Name, string Value)[] environment)
+    public static Task<StoryRig> StartAsync(Func<StoryRig, MeshUpdate>? world = null, params (string Name, string Value)[] environment) => StartAsync(TimeProvider.System, world, environment);
+
+    public static async Task<StoryRig> StartAsync(TimeProvider time, Func<StoryRig, MeshUpdate>? world = null, params (string Name, string Value)[] environment)
     {
-        var rig = new StoryRig();
+        var rig = new StoryRig(time);
         rig.Mesh.Apply(world?.Invoke(rig) ?? rig.World());
         _ = rig.EchoAsync();
         await rig.Loop.InvokeAsync(() =>

@@ -7,7 +7,7 @@ using Mesh.Ztunnel.Telemetry;
 namespace Mesh.Ztunnel.Local;
 
 /// <summary>One pod on one loop: what its connections there need. Loop only, except what is immutable.</summary>
-internal sealed class PodLane(LoopServices services, LocalWorkload workload, PodSockets sockets, ZtunnelSettings settings, ITunnelCertificates certificates, HboneDialer dialer, HbonePool pool, ByteBudget.PodBudget budget, OnDemand? onDemand = null)
+internal sealed class PodLane(LoopServices services, LocalWorkload workload, PodSockets sockets, ZtunnelSettings settings, ITunnelCertificates certificates, HboneDialer dialer, HbonePool pool, ByteBudget.PodBudget budget, OnDemand? onDemand = null, LocalPods? near = null)
 {
     public LoopServices Services { get; } = services;
 
@@ -30,6 +30,9 @@ internal sealed class PodLane(LoopServices services, LocalWorkload workload, Pod
 
     /// <summary>Null: the control plane has told everything.</summary>
     public OnDemand? OnDemand { get; } = onDemand;
+
+    /// <summary>Null: every connection goes through a tunnel, also to a pod beside.</summary>
+    public LocalPods? Near { get; } = near;
 
     public ConnectionTracker Outbound { get; } = new();
 

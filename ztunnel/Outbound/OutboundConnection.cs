@@ -156,8 +156,20 @@ internal sealed class OutboundConnection : ITrackedConnection
             _pump = new DuplexPump(_downstream, tunnel, socketIsClient: true, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
             return _pump.RunAsync();
         }
+        if (upstream.Near is { } near)
+            return TransferNearAsync(upstream.Socket!, near);
         _plainPump = PlainPump.Start(_lane.Services.PlainPumps, _downstream, upstream.Socket!, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
         return new ValueTask<TransferResult>(_plainPump.Completion);
+    }
+
+    private async ValueTask<TransferResult> TransferNearAsync(LoopSocket application, INearConnection inbound)
+    {
+        var meters = new NearTunnel.Meters(_report, inbound.Meter);
+        _plainPump = PlainPump.Start(_lane.Services.PlainPumps, _downstream, application, meters, _lane.Settings.Tunnel.HalfCloseDeadline);
+        inbound.Started(_plainPump.Cut);
+        var result = await _plainPump.Completion;
+        inbound.Complete(result);
+        return result;
     }
 
     private void Describe(OutboundRoute route, Workload source)

@@ -22,9 +22,13 @@ internal readonly record struct OpenedUpstream(Tunnel? Tunnel, LoopSocket? Socke
 
     public bool Reused { get; init; }
 
+    /// <summary>The inbound side, where it is in this process and the bytes take the short way.</summary>
+    public INearConnection? Near { get; init; }
+
     /// <summary>Nobody wants it any more.</summary>
     public void Discard()
     {
+        Near?.Complete(TransferResult.Cut(Ending.PeerReset));
         Tunnel?.Reset(Http2ErrorCode.CANCEL);
         Socket?.Dispose();
     }
@@ -36,6 +40,7 @@ internal static class UpstreamOpener
     /// <param name="resolved">Told the name when one had to be resolved.</param>
     public static ValueTask<OpenedUpstream> OpenAsync(PodLane lane, OutboundRoute route, Workload source, IPEndPoint client, TraceParent trace, Action<string> resolved) => route switch
     {
+        OutboundRoute.Tunnel tunnel when NearTunnel.Find(lane, tunnel) is { } near => NearTunnel.OpenAsync(near, tunnel, source, client, trace),
         OutboundRoute.Tunnel tunnel => OpenTunnelAsync(lane, tunnel, source, client, trace, resolved),
         OutboundRoute.DoubleTunnel nested => NestedTunnel.OpenAsync(lane, nested, source, client, trace, resolved),
         OutboundRoute.Direct direct => OpenDirectAsync(lane, direct, resolved),

@@ -26,6 +26,8 @@ internal sealed class PodProxy : IPodProxy
     private readonly MeshState _mesh;
     private readonly List<LoopListener> _listeners = [];
     private readonly ByteBudget.PodBudget _share;
+    private readonly LocalPods? _near;
+    private readonly Dictionary<EventLoop, INearPod> _nearLanes;
     private DnsServer? _dns;
     private bool _left;
 
@@ -35,8 +37,10 @@ internal sealed class PodProxy : IPodProxy
         public EventLoop Loop => Lane.Services.Loop;
     }
 
-    public PodProxy(LocalWorkload workload, IReadOnlyList<ServedLane> lanes, int home, MeshState mesh, ByteBudget.PodBudget share)
+    public PodProxy(LocalWorkload workload, IReadOnlyList<ServedLane> lanes, int home, MeshState mesh, ByteBudget.PodBudget share, LocalPods? near = null)
     {
+        _near = near;
+        _nearLanes = lanes.ToDictionary(l => l.Loop, INearPod (l) => new NearPod(l.Lane, l.Authorizer));
         _workload = workload;
         _lanes = lanes;
         _home = lanes[home];
@@ -64,6 +68,8 @@ internal sealed class PodProxy : IPodProxy
                 _dns?.Listen();
                 return true;
             });
+            if (ports.All.Any(p => p.Kind == PodPortKind.Hbone))
+                _near?.Join(_workload.Info, _nearLanes);
         }
         catch
         {
@@ -194,6 +200,7 @@ internal sealed class PodProxy : IPodProxy
     private async Task CloseListenersAsync()
     {
         _mesh.Changed -= OnMeshChanged;
+        _near?.Leave(_workload.Info, _nearLanes);
         if (!_left)
             _share.Leave();
         _left = true;

@@ -27,6 +27,7 @@ internal sealed class PodProxyFactory(
     OnDemand? onDemand,
     bool canBeTransparent) : IPodProxyFactory
 {
+    private readonly LocalPods? _near = settings.SameNodeFastPath ? new LocalPods() : null;
     private int _nextHome;
 
     public async Task<IPodProxy> StartAsync(string uid, PodInfo info, PodNetwork network)
@@ -60,9 +61,9 @@ internal sealed class PodProxyFactory(
         var lanes = loops.Select(services =>
         {
             var dialer = new HboneDialer(services.Loop, tls, certificates, remote => sockets.Connect(remote), hbone);
-            var lane = new PodLane(services, workload, sockets, settings, certificates, dialer, new HbonePool(services.Loop, dialer, hbone), share, onDemand);
+            var lane = new PodLane(services, workload, sockets, settings, certificates, dialer, new HbonePool(services.Loop, dialer, hbone), share, onDemand, _near);
             return new PodProxy.ServedLane(lane, new HboneServer(lane, authorizer, tls, hbone), authorizer);
         }).ToList();
-        return new PodProxy(workload, lanes, home, mesh, share);
+        return new PodProxy(workload, lanes, home, mesh, share, _near);
     }
 }

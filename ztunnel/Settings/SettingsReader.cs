@@ -32,6 +32,7 @@ internal static class SettingsReader
             Baggage = env.Boolean("ENABLE_RESPONSE_BAGGAGE", true),
             PolicyInfoLogging = env.Boolean("AUTHZ_POLICY_INFO_LOGGING", false),
             UnknownPolicy = env.Choice("ZTUNNEL_UNKNOWN_POLICY", UnknownPolicy.Warn, ("warn", UnknownPolicy.Warn), ("deny", UnknownPolicy.Deny)),
+            SameNodeFastPath = env.Boolean("ZTUNNEL_SAME_NODE_FAST_PATH", false),
             Ipv6 = env.Boolean("IPV6_ENABLED", true),
             Socks5 = env.Boolean("UNSTABLE_ENABLE_SOCKS5", false),
             ControlPlane = ControlPlane(env, proxyConfig),

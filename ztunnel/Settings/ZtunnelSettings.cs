@@ -38,6 +38,9 @@ internal sealed record ZtunnelSettings
 
     public UnknownPolicy UnknownPolicy { get; init; }
 
+    /// <summary>Connections between two pods of this node go from socket to socket, without a tunnel.</summary>
+    public bool SameNodeFastPath { get; init; }
+
     public bool Ipv6 { get; init; } = true;
 
     public bool Socks5 { get; init; }

@@ -41,6 +41,7 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
     private readonly List<IDisposable> _open = [];
     private readonly TcpListener _application;
     private readonly Dictionary<SpiffeId, WorkloadCertificate> _issued = [];
+    private LocalPods? _near;
     private HboneServer _server = null!;
     private HboneServer _clientServer = null!;
 
@@ -220,10 +221,12 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
         var settings = SettingsReader.Read(new EnvironmentSettings(values));
         var telemetry = new ConnectionTelemetry(Loop, new ZtunnelMetrics(new MetricRegistry(), "test"), new AccessLog(_sink, TimeProvider.System), new DecisionRing<DecisionRecord>(64));
         var services = new LoopServices(Loop, telemetry);
+        _near = settings.SameNodeFastPath ? new LocalPods() : null;
         ClientLane = Lane(services, settings, Client);
         ServerLane = Lane(services, settings, Server);
         _server = new HboneServer(ServerLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn), _tls, _hbone);
         _clientServer = new HboneServer(ClientLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn), _tls, _hbone);
+        _near?.Join(ServerLane.Workload.Info, new Dictionary<EventLoop, INearPod> { [Loop] = new NearPod(ServerLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn)) });
         _open.AddRange([_clientServer, _server, ClientLane.Pool, ServerLane.Pool]);
         _open.Add(LoopListener.Listen(Loop, new ListenOptions { EndPoint = new IPEndPoint(IPAddress.Parse(ServerAddress), 15008), Backlog = 4096 }, _server.Accept));
     }
@@ -233,7 +236,7 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
         var sockets = new PodSockets(null, settings, isTransparent: false);
         var dialer = new HboneDialer(Loop, _tls, this, remote => sockets.Connect(remote), _hbone);
         var local = new LocalWorkload(Mesh, new PodInfo(workload.Name, workload.Namespace, workload.ServiceAccount), TimeProvider.System);
-        return new PodLane(services, local, sockets, settings, this, dialer, new HbonePool(Loop, dialer, _hbone), new ByteBudget(0).Join());
+        return new PodLane(services, local, sockets, settings, this, dialer, new HbonePool(Loop, dialer, _hbone), new ByteBudget(0).Join(), near: _near);
     }
 
     private async Task EchoAsync()

@@ -38,6 +38,12 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     /// <summary>The rate limit that was used up: policy and rule.</summary>
     public string? RateLimit { get; set; }
 
+    /// <summary>The verdict of policies under dry run: what they would have done.</summary>
+    public string? DryRun { get; set; }
+
+    /// <summary>One line per try, kept only where there was more than one or the only one failed.</summary>
+    public List<string>? Tries { get; private set; }
+
     // What the report says.
     public ResponseFlags Flags { get; set; }
 
@@ -80,6 +86,10 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
             HeaderChange.Apply(headers, Http.Response.Headers);
             return Task.CompletedTask;
         });
+
+    /// <summary>Notes a try that was not the end of it, or was a bad one.</summary>
+    public void NoteTry(EndpointState endpoint, string outcome) =>
+        (Tries ??= []).Add($"try {Attempts}: {endpoint.Text}{(endpoint.Outlier.IsEjected ? " (ejected by it)" : string.Empty)}: {outcome}");
 
     public FormatFacts FormatFacts(bool withResponse) => new(
         Facts,

@@ -6,6 +6,7 @@ using Mesh.Model;
 using Mesh.Net;
 using Mesh.Runtime;
 using Mesh.Runtime.Admin;
+using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
 using Mesh.Waypoint.Admin;
@@ -75,7 +76,8 @@ internal static class WaypointHost
             Baggage = new Baggage { ClusterId = settings.ClusterId, Namespace = settings.PodNamespace, WorkloadType = "pod", WorkloadName = settings.PodName, ServiceName = settings.GatewayName },
         };
         var dialer = new HboneUpstreamDialer(loops, identity, facts, options, new PlainDialer());
-        var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(registry, configuration.Clusters));
+        var decisions = settings.DecisionRecords > 0 ? new RequestDecisions(settings.DecisionRecords, settings.DecisionSampling, () => configuration.Routes.Version, time, Random.Shared) : null;
+        var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(registry, configuration.Clusters), decisions);
         using var keys = new HttpClient();
         using var dataPath = new DataPath(new DataPathParts
         {
@@ -93,7 +95,12 @@ internal static class WaypointHost
 
         // 4. Run.
         await using var admin = new AdminServer(sink);
-        admin.Listen("admin", AdminServer.Loopback(settings.AdminPort), r => r.MapWaypoint(configuration, certificates, xds).MapLogging(sink, filter));
+        admin.Listen("admin", AdminServer.Loopback(settings.AdminPort), r =>
+        {
+            r.MapWaypoint(configuration, certificates, xds).MapLogging(sink, filter);
+            if (decisions is not null)
+                r.MapDecisions(decisions.Ring);
+        });
         admin.Listen("stats", [settings.Metrics], r => r.MapMetrics(registry));
         admin.Listen("readiness", [settings.Ready], r => r.MapReadiness(readiness));
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

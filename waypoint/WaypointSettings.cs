@@ -49,6 +49,12 @@ internal sealed record WaypointSettings
 
     public PathNormalization PathNormalization { get; init; } = PathNormalization.Base;
 
+    /// <summary>How many of the last requests and connections are kept for <c>/decisions</c>; 0: none.</summary>
+    public int DecisionRecords { get; init; } = 16384;
+
+    /// <summary>Which share of the requests that ended well at the first try is recorded; all others always are.</summary>
+    public int DecisionSampling { get; init; } = 100;
+
     public string LogFilter { get; init; } = "info";
 
     public bool LogJson { get; init; }
@@ -87,6 +93,8 @@ internal sealed record WaypointSettings
                 ("DEFAULT", PathNormalization.Base),
                 ("MERGE_SLASHES", PathNormalization.MergeSlashes),
                 ("DECODE_AND_MERGE_SLASHES", PathNormalization.DecodeAndMergeSlashes)),
+            DecisionRecords = environment.Integer("DECISION_RECORDS", 16384),
+            DecisionSampling = environment.Integer("DECISION_SAMPLING", 100, 0, 100),
             LogFilter = environment.Text("RUST_LOG", "info"),
             LogJson = environment.Choice("LOG_FORMAT", false, ("plain", false), ("text", false), ("json", true)),
         };

@@ -73,6 +73,18 @@ public enum Ending
     /// <summary>The pod was removed.</summary>
     PodRemoved,
 
+    /// <summary>The request's token is not valid (RequestAuthentication).</summary>
+    TokenRefused,
+
+    /// <summary>A rate limit was used up.</summary>
+    RateLimited,
+
+    /// <summary>The destination's limit of requests or connections was reached.</summary>
+    UpstreamOverflow,
+
+    /// <summary>A route injects this failure.</summary>
+    FaultInjected,
+
     /// <summary>A fault of this program; the log has the details.</summary>
     InternalError,
 }

@@ -29,6 +29,10 @@ public static class EndingText
         Ending.HalfCloseDeadline => "half_close_deadline",
         Ending.OverBudget => "over_budget",
         Ending.PodRemoved => "pod_removed",
+        Ending.TokenRefused => "token_refused",
+        Ending.RateLimited => "rate_limited",
+        Ending.UpstreamOverflow => "upstream_overflow",
+        Ending.FaultInjected => "fault_injected",
         Ending.InternalError => "internal_error",
         _ => throw new ArgumentOutOfRangeException(nameof(ending), ending, "not a member of the closed set of endings"),
     };

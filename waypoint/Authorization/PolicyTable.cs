@@ -51,13 +51,16 @@ internal sealed class PolicySet
     private readonly AuthorizationRuleSet[] _deny;
     private readonly AuthorizationRuleSet[] _allow;
     private readonly AuthorizationRuleSet[] _custom;
+    private readonly AuthorizationRuleSet[] _dryRun;
     private readonly string? _missing;
 
     public PolicySet(IReadOnlyCollection<CompiledPolicy> policies, IReadOnlyList<string> missing)
     {
         // A policy that was announced and is not here could be a denial: nothing passes until it is.
         _missing = missing.Count > 0 ? missing[0] : null;
-        var rules = policies.Where(p => p.Authorization is { IsDryRun: false }).Select(p => p.Authorization!).OrderBy(p => p.Namespace, StringComparer.Ordinal).ThenBy(p => p.Name, StringComparer.Ordinal).ToArray();
+        var all = policies.Where(p => p.Authorization is not null).Select(p => p.Authorization!).OrderBy(p => p.Namespace, StringComparer.Ordinal).ThenBy(p => p.Name, StringComparer.Ordinal).ToArray();
+        var rules = all.Where(r => !r.IsDryRun).ToArray();
+        _dryRun = [.. all.Where(r => r.IsDryRun)];
         _deny = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Deny)];
         _allow = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Allow)];
         _custom = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Custom)];
@@ -105,6 +108,34 @@ internal sealed class PolicySet
         }
 
         return new Verdict(false, "rbac_access_denied_matched_policy[none]");
+    }
+
+    public bool HasDryRun => _dryRun.Length > 0;
+
+    /// <summary>
+    /// What the policies under dry run alone would do, DENY before ALLOW, for logs and records. CUSTOM is only said to match: nobody is asked for a rehearsal.
+    /// </summary>
+    public string EvaluateDryRun(in PolicyFacts facts)
+    {
+        AuthorizationRuleSet? allowing = null;
+        var hasAllow = false;
+        foreach (var policy in _dryRun)
+        {
+            var rule = policy.FirstMatch(facts);
+            switch (policy.Action)
+            {
+                case V1.AuthorizationRules.Types.Action.Deny when rule is not null:
+                    return $"denied by {policy.Namespace}/{policy.Name} rule {rule}";
+                case V1.AuthorizationRules.Types.Action.Custom when rule is not null:
+                    return $"would be asked by {policy.Namespace}/{policy.Name} rule {rule}";
+                case V1.AuthorizationRules.Types.Action.Allow:
+                    hasAllow = true;
+                    allowing ??= rule is null ? null : policy;
+                    break;
+            }
+        }
+
+        return allowing is not null ? $"allowed by {allowing.Namespace}/{allowing.Name}" : hasAllow ? "denied: none of the ALLOW policies matches" : "allowed";
     }
 
     public Verdict EvaluateTcp(InboundConnection connection) => Evaluate(PolicyFacts.OfConnection(connection));

@@ -34,6 +34,8 @@ internal sealed class AttemptSeries(Exchange exchange, ClusterState cluster, Ret
                 return default;
             var outcome = response is null ? new AttemptOutcome(failure!.Ending) : OutcomeOf(response);
             Report(endpoint, response, failure);
+            if (failure is not null || policy.IsRetriable(outcome))
+                exchange.NoteTry(endpoint, failure is null ? $"answered {(int)response!.StatusCode}" : failure.Transport ?? failure.Reason);
 
             // 3. Another?
             var retriable = policy.IsRetriable(outcome) && body.CanReplay && request.Upgrade is null && !deadline.Token.IsCancellationRequested;

@@ -11,7 +11,10 @@ internal sealed class AuthorizationStep(Func<PolicyTable> policies)
     {
         var exchange = Exchange.Of(http);
         var facts = new PolicyFacts(exchange.Connection.Caller, exchange.Connection.Original, exchange.Facts, exchange.Claims);
-        var verdict = policies().For(exchange.Destination!).Evaluate(facts);
+        var set = policies().For(exchange.Destination!);
+        if (set.HasDryRun)
+            exchange.DryRun = set.EvaluateDryRun(facts);
+        var verdict = set.Evaluate(facts);
         return verdict.IsAllowed
             ? next(http)
             : LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, "RBAC: access denied", verdict.Details!);

@@ -41,6 +41,8 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
 
     public WaypointConfiguration Configuration { get; }
 
+    public RequestDecisions Decisions { get; } = new(100, 100, () => 1, TimeProvider.System, Random.Shared);
+
     public DataPath DataPath => _dataPath;
 
     public IReadOnlyCollection<ConnectionReport> Connections => _connections;
@@ -67,6 +69,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
 
     public void Report(Exchange exchange, TimeSpan duration)
     {
+        Decisions.Record(exchange, duration);
         _requests.Enqueue(new Reported(
             exchange.Http.Response.StatusCode,
             exchange.Flags.ToText(),

@@ -5,6 +5,7 @@ using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Pipeline;
 using Mesh.Waypoint.Routing;
 using Mesh.Waypoint.Telemetry;
+using Mesh.Waypoint.Telemetry.Tracing;
 using Mesh.Waypoint.Transport;
 using Microsoft.Extensions.Logging;
 
@@ -23,6 +24,9 @@ internal sealed record DataPathParts
 
     public required JwksFetcher FetchKeys { get; init; }
 
+    /// <summary>What spans say about who reports them: <c>gateway.namespace</c>.</summary>
+    public string ServiceName { get; init; } = "waypoint";
+
     public required ILoggerFactory Loggers { get; init; }
 
     /// <summary>What mirrored requests name as their last hop.</summary>
@@ -40,6 +44,7 @@ internal sealed class DataPath : IDisposable
 {
     private readonly WaypointServer _server;
     private readonly RequestPipeline _pipeline;
+    private readonly SpanReporters _spans;
 
     public DataPath(DataPathParts parts)
     {
@@ -48,11 +53,13 @@ internal sealed class DataPath : IDisposable
         var services = new ServiceClients(configuration.Clusters, parts.Dialer, parts.Random);
         var authorizers = new ExternalAuthorizers(services, parts.Time);
         var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time), parts.Time);
+        _spans = new SpanReporters(services, parts.ServiceName);
         _pipeline = new RequestPipeline(
             [
                 new ReportStep(parts.Requests, parts.Time).InvokeAsync, // makes the exchange; reports it at the end, whatever happened
                 new HygieneStep(parts.PathNormalization).InvokeAsync, // takes the facts, normalises the path, cleans the headers
                 new RouteStep(() => configuration.Routes).InvokeAsync, // service and route by the CONNECT's address and port
+                new TracingStep(_spans, parts.Time, parts.Random).InvokeAsync, // spans: started here, ended with the request
                 new ExternalAuthorizationStep(() => configuration.Policies, authorizers).InvokeAsync, // AuthorizationPolicy with CUSTOM: others are asked
                 new JwtStep(() => configuration.Policies, authenticator).InvokeAsync, // RequestAuthentication: bad tokens end here
                 new AuthorizationStep(() => configuration.Policies).InvokeAsync, // AuthorizationPolicy: DENY, ALLOW
@@ -74,5 +81,9 @@ internal sealed class DataPath : IDisposable
 
     public Task StopAsync(CancellationToken cancellation) => _server.StopAsync(cancellation);
 
-    public void Dispose() => _server.Dispose();
+    public void Dispose()
+    {
+        _server.Dispose();
+        _spans.Dispose();
+    }
 }

@@ -88,6 +88,7 @@ internal static class WaypointHost
             FetchKeys = (address, cancellation) => keys.GetStringAsync(address, cancellation),
             Loggers = new LogSinkLoggerFactory(sink),
             Time = time,
+            ServiceName = $"{settings.GatewayName}.{settings.PodNamespace}",
             OwnAddress = instance,
             PathNormalization = settings.PathNormalization,
         });

@@ -33,6 +33,7 @@ internal sealed class ResourceSet
     public IReadOnlyList<AuthorizationPolicy> AuthorizationPolicies => Of<AuthorizationPolicy>();
     public IReadOnlyList<RequestAuthentication> RequestAuthentications => Of<RequestAuthentication>();
     public IReadOnlyList<RateLimitPolicy> RateLimitPolicies => Of<RateLimitPolicy>();
+    public IReadOnlyList<TelemetryResource> Telemetries => Of<TelemetryResource>();
     public IReadOnlyList<VirtualService> VirtualServices => Of<VirtualService>();
     public IReadOnlyList<DestinationRule> DestinationRules => Of<DestinationRule>();
     public IReadOnlyList<GatewayClass> GatewayClasses => Of<GatewayClass>();

@@ -24,8 +24,12 @@ internal sealed record AuthorizerSettings
     public IReadOnlyList<string> DownstreamHeadersOnAllow { get; init; } = [];
 }
 
+/// <summary>opentelemetry: OTLP over gRPC, or over HTTP where a path is written.</summary>
+internal sealed record CollectorSettings(ProviderService Service, string HttpPath, TimeSpan Timeout, uint MaxTagLength, IReadOnlyDictionary<string, string> Headers);
+
 /// <summary>One entry of MeshConfig.extensionProviders. Kinds that nothing here uses keep only their name.</summary>
 internal sealed record ExtensionProvider(string Name)
 {
     public AuthorizerSettings? Authorizer { get; init; }
+    public CollectorSettings? Collector { get; init; }
 }

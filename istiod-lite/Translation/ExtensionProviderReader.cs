@@ -9,11 +9,12 @@ internal static class ExtensionProviderReader
     public static ExtensionProvider Read(FieldReader provider)
     {
         // Istio's other kinds are valid there; whoever names one of them is told that it has no effect.
-        provider.Ignore("zipkin", "lightstep", "datadog", "stackdriver", "opencensus", "skywalking", "opentelemetry", "prometheus",
+        provider.Ignore("zipkin", "lightstep", "datadog", "stackdriver", "opencensus", "skywalking", "prometheus",
             "envoyFileAccessLog", "envoyHttpAls", "envoyTcpAls", "envoyOtelAls", "sds");
         return new ExtensionProvider(provider.Required("name"))
         {
             Authorizer = provider.Object("envoyExtAuthzGrpc", r => Authorizer(r, isHttp: false)) ?? provider.Object("envoyExtAuthzHttp", r => Authorizer(r, isHttp: true)),
+            Collector = provider.Object("opentelemetry", Collector),
         };
     }
 
@@ -26,6 +27,34 @@ internal static class ExtensionProviderReader
         if (port is null)
             reader.Faults.Add(reader.LineOf("port"), $"{reader.Path}.port is missing", "add port");
         return new ProviderService(slash < 0 ? null : text[..slash], text[(slash + 1)..], port ?? 0);
+    }
+
+    private static CollectorSettings Collector(FieldReader reader)
+    {
+        reader.Ignore("resourceDetectors", "dynatraceSampler");
+        var path = string.Empty;
+        TimeSpan? timeout = null;
+        var headers = new Dictionary<string, string>(StringComparer.Ordinal);
+
+        void Read(FieldReader r)
+        {
+            timeout = r.Duration("timeout") ?? timeout;
+            foreach (var header in r.Objects("headers", h => Tuple.Create(h.Required("name"), h.Required("value"))))
+                headers[header.Item1] = header.Item2;
+        }
+
+        reader.Object("http", h =>
+        {
+            path = h.Required("path");
+            Read(h);
+        });
+        reader.Object("grpc", g =>
+        {
+            Read(g);
+            foreach (var header in g.Objects("initialMetadata", h => Tuple.Create(h.Required("name"), h.Required("value"))))
+                headers[header.Item1] = header.Item2;
+        });
+        return new CollectorSettings(Service(reader), path.Length == 0 || path.StartsWith('/') ? path : "/" + path, timeout ?? TimeSpan.FromSeconds(10), reader.UInt("maxTagLength") ?? 0, headers);
     }
 
     private static AuthorizerSettings Authorizer(FieldReader reader, bool isHttp)

@@ -43,6 +43,7 @@ internal static class MeshConfigReader
             ExtensionProviders = reader.Objects("extensionProviders", ExtensionProviderReader.Read),
             DefaultRetry = reader.Object("defaultHttpRetryPolicy", HttpPartsDecoder.Retry) ?? settings.DefaultRetry,
         };
+        Tracing(mapping, faults, ref result);
         reader.Object("serviceEntryVisibility", v => result = result with
         {
             DefaultVisibility = Visibility(v, "defaultVisibility"),
@@ -51,6 +52,16 @@ internal static class MeshConfigReader
         foreach (var fault in faults.Items)
             report(fault.Line, fault.Reason, fault.Fix);
         return faults.Items.Count == 0 ? result : settings;
+    }
+
+    // Both objects have many fields that mean nothing here: they are read without asking for completeness.
+    private static void Tracing(YamlMapping mesh, DocumentFaults faults, ref MeshSettings settings)
+    {
+        if (mesh.Find("defaultProviders") is YamlMapping providers && new FieldReader(providers, "mesh.defaultProviders", faults).Strings("tracing") is { Count: > 0 } names)
+            settings = settings with { DefaultTracingProviders = names };
+        if (mesh.Find("defaultConfig") is YamlMapping config && config.Find("tracing") is YamlMapping tracing
+            && new FieldReader(tracing, "mesh.defaultConfig.tracing", faults).Double("sampling", 0, 100) is { } sampling)
+            settings = settings with { TraceSampling = sampling };
     }
 
     private static EntryVisibility Visibility(FieldReader reader, string name) =>

@@ -43,6 +43,10 @@ internal sealed record MeshSettings
     public HttpRetry? DefaultRetry { get; init; }
     /// <summary>MeshConfig.extensionProviders.</summary>
     public IReadOnlyList<ExtensionProvider> ExtensionProviders { get; init; } = [];
+    /// <summary>MeshConfig.defaultProviders.tracing.</summary>
+    public IReadOnlyList<string> DefaultTracingProviders { get; init; } = [];
+    /// <summary>Percent of requests that bring no decision; MeshConfig.defaultConfig.tracing.sampling, Istio's default otherwise.</summary>
+    public double TraceSampling { get; init; } = 1;
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     public bool IsDefaultTrustDomain => TrustDomain is "cluster.local";

@@ -33,6 +33,7 @@ internal static class WaypointTranslator
         var clusters = new ClusterTranslator(input, endpoints, rules, waypoint, LocalityOf(waypoint, input.Workloads));
         var context = new RouteContext(input, waypoint, clusters, problems);
         var policies = new RequestPolicies(input, waypoint, context);
+        var telemetry = new Telemetries(input, waypoint, context);
         var services = new SortedDictionary<string, IMessage>(StringComparer.Ordinal);
 
         // (1) (2)
@@ -40,6 +41,7 @@ internal static class WaypointTranslator
         {
             var translated = TranslateService(service, context);
             translated.Policies.AddRange(policies.For(service));
+            translated.Telemetry = telemetry.For(service);
             services[service.Key] = translated;
         }
 
@@ -48,6 +50,7 @@ internal static class WaypointTranslator
         {
             var translated = TranslateWorkload(workload, clusters);
             translated.Policies.AddRange(policies.For(null));
+            translated.Telemetry = telemetry.For(null);
             services[workload.Wds.Uid] = translated;
         }
 

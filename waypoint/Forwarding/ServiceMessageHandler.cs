@@ -80,6 +80,10 @@ internal sealed class ServiceMessageHandler : HttpMessageHandler
         }
     }
 
+    /// <summary>For callers that have a thread of their own and call without await: the span exporter.</summary>
+    protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        SendAsync(request, cancellationToken).GetAwaiter().GetResult();
+
     protected override void Dispose(bool disposing)
     {
         if (disposing)

@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Telemetry.Tracing;
 
 namespace Mesh.Waypoint.Routing;
 
@@ -17,6 +18,8 @@ internal sealed class Destination
         IsWorkload = service.Workload;
         PolicyNames = [.. service.Policies];
         Addresses = [.. service.Addresses.Select(a => ParseAddress(a.Span, service))];
+        Tracing = service.Telemetry?.Tracing is { } tracing ? new TracingRule(tracing) : null;
+        IsLogged = service.Telemetry?.AccessLogDisabled != true;
         _ports = service.Ports.Where(p => p.Port != 0).ToDictionary(p => (int)p.Port, p => new PortRoutes(p, clusters));
         _anyPort = service.Ports.FirstOrDefault(p => p.Port == 0) is { } any ? new PortRoutes(any, clusters) : null;
     }
@@ -32,6 +35,11 @@ internal sealed class Destination
     public IReadOnlyList<IPAddress> Addresses { get; }
 
     public IReadOnlyList<string> PolicyNames { get; }
+
+    /// <summary>Null: requests are not traced.</summary>
+    public TracingRule? Tracing { get; }
+
+    public bool IsLogged { get; }
 
     /// <summary>With 0 for "any port".</summary>
     public IEnumerable<(int Number, PortRoutes Port)> Ports =>

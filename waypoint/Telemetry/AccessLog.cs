@@ -12,7 +12,7 @@ internal sealed class AccessLog(LogSink sink)
 
     public void Write(Exchange exchange, TimeSpan duration)
     {
-        if (!_log.IsEnabled(LogSeverity.Info))
+        if (!_log.IsEnabled(LogSeverity.Info) || exchange.Destination is { IsLogged: false })
             return;
         var http = exchange.Http;
         var request = http.Request;
@@ -52,7 +52,7 @@ internal sealed class AccessLog(LogSink sink)
 
     public void Write(ConnectionReport report)
     {
-        if (!_log.IsEnabled(LogSeverity.Info))
+        if (!_log.IsEnabled(LogSeverity.Info) || report.Destination is { IsLogged: false })
             return;
         _log.Event(LogSeverity.Info, "connection complete")
             .Address("src.addr", report.Connection.Caller.Address)

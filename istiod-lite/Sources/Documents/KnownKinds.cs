@@ -37,6 +37,7 @@ internal static class KnownKinds
         new(Security, "PeerAuthentication", _securityVersions, true, SecurityDecoder.PeerAuthentication),
         new(Security, "AuthorizationPolicy", _securityVersions, true, SecurityDecoder.AuthorizationPolicy),
         new(Security, "RequestAuthentication", _securityVersions, true, SecurityDecoder.RequestAuthentication),
+        new("telemetry.istio.io", "Telemetry", ["v1", "v1alpha1"], true, TelemetryDecoder.Telemetry),
         new(MeshPolicy, "RateLimitPolicy", ["v1alpha1"], true, RateLimitDecoder.RateLimitPolicy),
         new(GatewayApi, "Gateway", _gatewayVersions, true, GatewayDecoder.Gateway),
         new(GatewayApi, "GatewayClass", _gatewayVersions, false, GatewayDecoder.GatewayClass),
@@ -52,7 +53,7 @@ internal static class KnownKinds
         "rbac.authorization.k8s.io/Role", "rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io/ClusterRoleBinding",
         "policy/PodDisruptionBudget", "autoscaling/HorizontalPodAutoscaler", "apiextensions.k8s.io/CustomResourceDefinition", "coordination.k8s.io/Lease",
         $"{Networking}/Sidecar", $"{Networking}/Gateway", $"{Networking}/EnvoyFilter", $"{Networking}/ProxyConfig",
-        "telemetry.istio.io/Telemetry", "extensions.istio.io/WasmPlugin", $"{GatewayApi}/ReferenceGrant",
+        "extensions.istio.io/WasmPlugin", $"{GatewayApi}/ReferenceGrant",
     };
 
     private static readonly Dictionary<(string, string), KnownKind> _index = _all.ToDictionary(k => (k.Group, k.Kind));

@@ -13,6 +13,7 @@ internal sealed class OneService : IAsyncDisposable
     public static readonly OriginalDestination Vip = new(IPAddress.Parse("127.50.1.1"), 80);
 
     private readonly HttpClient _client;
+    private V1.Service _service = new();
 
     private OneService(TestWaypoint waypoint, IPEndPoint entry, Version version)
     {
@@ -70,6 +71,15 @@ internal sealed class OneService : IAsyncDisposable
         };
         Assert.Empty(Waypoint.Configuration.ApplyClusters([(ClusterName, made)], []));
         Assert.Empty(Waypoint.Configuration.ApplyPolicies(policies.Select(p => (p.Name, p)), []));
+        _service = service;
+        Assert.Empty(Waypoint.Configuration.ApplyServices([("shop/orders", service)], []));
+    }
+
+    /// <summary>The service that was applied last, changed.</summary>
+    public void ChangeService(Action<V1.Service> change)
+    {
+        var service = _service.Clone();
+        change(service);
         Assert.Empty(Waypoint.Configuration.ApplyServices([("shop/orders", service)], []));
     }
 

@@ -1,6 +1,7 @@
 using Mesh.Waypoint.Authorization;
 using Mesh.Waypoint.Authorization.External;
 using Mesh.Waypoint.Configuration;
+using Mesh.Waypoint.Filters;
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Pipeline;
 using Mesh.Waypoint.Routing;
@@ -24,6 +25,9 @@ internal sealed record DataPathParts
 
     public required JwksFetcher FetchKeys { get; init; }
 
+    /// <summary>Null: no filters. Disposed with the data path.</summary>
+    public FilterFolder? Filters { get; init; }
+
     /// <summary>What spans say about who reports them: <c>gateway.namespace</c>.</summary>
     public string ServiceName { get; init; } = "waypoint";
 
@@ -45,6 +49,7 @@ internal sealed class DataPath : IDisposable
     private readonly WaypointServer _server;
     private readonly RequestPipeline _pipeline;
     private readonly SpanReporters _spans;
+    private readonly FilterFolder? _filters;
 
     public DataPath(DataPathParts parts)
     {
@@ -53,6 +58,7 @@ internal sealed class DataPath : IDisposable
         var services = new ServiceClients(configuration.Clusters, parts.Dialer, parts.Random);
         var authorizers = new ExternalAuthorizers(services, parts.Time);
         var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time), parts.Time);
+        _filters = parts.Filters;
         _spans = new SpanReporters(services, parts.ServiceName);
         _pipeline = new RequestPipeline(
             [
@@ -63,6 +69,7 @@ internal sealed class DataPath : IDisposable
                 new ExternalAuthorizationStep(() => configuration.Policies, authorizers).InvokeAsync, // AuthorizationPolicy with CUSTOM: others are asked
                 new JwtStep(() => configuration.Policies, authenticator).InvokeAsync, // RequestAuthentication: bad tokens end here
                 new AuthorizationStep(() => configuration.Policies).InvokeAsync, // AuthorizationPolicy: DENY, ALLOW
+                .. parts.Filters is { } filters ? (Step[])[new FilterStep(filters).InvokeAsync] : [], // filters of other people, from a folder
                 new FaultStep(parts.Time, parts.Random).InvokeAsync, // injected delay, then injected abort
                 new CorsStep().InvokeAsync, // answers preflights
                 new RateLimitStep(() => configuration.Policies, services, parts.Time).InvokeAsync, // RateLimitPolicy: buckets here, then the service
@@ -85,5 +92,6 @@ internal sealed class DataPath : IDisposable
     {
         _server.Dispose();
         _spans.Dispose();
+        _filters?.Dispose();
     }
 }

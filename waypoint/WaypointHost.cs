@@ -12,6 +12,7 @@ using Mesh.Runtime.Metrics;
 using Mesh.Waypoint.Admin;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Configuration;
+using Mesh.Waypoint.Filters;
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Telemetry;
 using Mesh.Waypoint.Transport;
@@ -88,6 +89,7 @@ internal static class WaypointHost
             FetchKeys = (address, cancellation) => keys.GetStringAsync(address, cancellation),
             Loggers = new LogSinkLoggerFactory(sink),
             Time = time,
+            Filters = Filters(settings, registry, time, sink.For("filters")),
             ServiceName = $"{settings.GatewayName}.{settings.PodNamespace}",
             OwnAddress = instance,
             PathNormalization = settings.PathNormalization,
@@ -177,6 +179,21 @@ internal static class WaypointHost
                 await loop.InvokeAsync(() => entrance.Listen(settings.Inbound));
             log.Event(LogSeverity.Info, "listener established").Address("address", settings.Inbound).Text("component", "hbone").Write();
         }
+    }
+
+    private static FilterFolder? Filters(WaypointSettings settings, MetricRegistry registry, TimeProvider time, Log log)
+    {
+        if (settings.FiltersFolder.Length == 0)
+            return null;
+        Directory.CreateDirectory(settings.FiltersFolder);
+        var options = new FilterOptions
+        {
+            Folder = settings.FiltersFolder,
+            TimeBudget = settings.FilterTimeBudget,
+            AllocationBudget = settings.FilterAllocationBudget,
+            FailOpen = settings.FiltersFailOpen,
+        };
+        return new FilterFolder(options, new FilterCounters(registry), time, log);
     }
 
     private static GrpcChannelOptions ChannelOptions(WaypointSettings settings, string address) => new()

@@ -55,6 +55,15 @@ internal sealed record WaypointSettings
     /// <summary>Which share of the requests that ended well at the first try is recorded; all others always are.</summary>
     public int DecisionSampling { get; init; } = 100;
 
+    /// <summary>Empty: no filters (docs/filters.md).</summary>
+    public string FiltersFolder { get; init; } = string.Empty;
+
+    public TimeSpan FilterTimeBudget { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    public int FilterAllocationBudget { get; init; } = 64 * 1024;
+
+    public bool FiltersFailOpen { get; init; }
+
     public string LogFilter { get; init; } = "info";
 
     public bool LogJson { get; init; }
@@ -95,6 +104,10 @@ internal sealed record WaypointSettings
                 ("DECODE_AND_MERGE_SLASHES", PathNormalization.DecodeAndMergeSlashes)),
             DecisionRecords = environment.Integer("DECISION_RECORDS", 16384),
             DecisionSampling = environment.Integer("DECISION_SAMPLING", 100, 0, 100),
+            FiltersFolder = environment.Text("FILTERS_DIR", string.Empty),
+            FilterTimeBudget = environment.Duration("FILTERS_TIME_BUDGET", TimeSpan.FromMilliseconds(50)),
+            FilterAllocationBudget = environment.Integer("FILTERS_ALLOCATION_BUDGET", 64 * 1024),
+            FiltersFailOpen = environment.Choice("FILTERS_FAILURE", false, ("closed", false), ("open", true)),
             LogFilter = environment.Text("RUST_LOG", "info"),
             LogJson = environment.Choice("LOG_FORMAT", false, ("plain", false), ("text", false), ("json", true)),
         };

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Configuration;
+using Mesh.Waypoint.Filters;
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Routing;
 using Mesh.Waypoint.Telemetry;
@@ -23,7 +24,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     private readonly ConcurrentQueue<ConnectionReport> _connections = new();
     private readonly SemaphoreSlim _reports = new(0);
 
-    public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null)
+    public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null, FilterFolder? filters = null)
     {
         Configuration = new WaypointConfiguration(new ClusterRegistry(TimeProvider.System, random ?? Random.Shared));
         _dataPath = new DataPath(new DataPathParts
@@ -36,6 +37,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
             Loggers = NullLoggerFactory.Instance,
             PathNormalization = normalization,
             Random = random ?? Random.Shared,
+            Filters = filters,
         });
     }
 

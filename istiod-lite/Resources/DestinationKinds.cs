@@ -25,7 +25,20 @@ internal sealed record LoadBalancerRules
     public LocalityRules? Locality { get; init; }
 }
 
-internal sealed record LocalityRules(bool? Enabled, IReadOnlyList<string> FailoverPriority, IReadOnlyList<(string From, string To)> Failover);
+internal sealed record LocalityRules(bool? Enabled, IReadOnlyList<string> FailoverPriority, IReadOnlyList<(string From, string To)> Failover)
+{
+    public IReadOnlyList<DistributeRule> Distribute { get; init; } = [];
+}
+
+/// <summary>Localities are written "region/zone/subzone"; "*" in the place of a part stands for all that follows.</summary>
+/// <param name="From">Where the client, here the waypoint, is.</param>
+/// <param name="To">Percent of the traffic for each locality; others get none.</param>
+internal sealed record DistributeRule(string From, IReadOnlyDictionary<string, uint> To);
+
+internal sealed record RetryBudgetRules(double? Percent, uint? MinimumConcurrency);
+
+/// <summary>A field that cannot be honoured and must not be left out: nothing is sent where it holds.</summary>
+internal sealed record UnsupportedRule(string Field, int Line);
 
 internal sealed record ConnectionPoolRules
 {
@@ -70,6 +83,11 @@ internal sealed record ClientTlsRules
     public IReadOnlyList<string> SubjectAltNames { get; init; } = [];
     public string? CaCertificates { get; init; }
     public bool InsecureSkipVerify { get; init; }
+    public string? ClientCertificate { get; init; }
+    public string? PrivateKey { get; init; }
+    /// <summary>A Secret of the waypoint's cluster.</summary>
+    public string? CredentialName { get; init; }
+    public int Line { get; init; }
 }
 
 /// <summary>One trafficPolicy. A block that is null was not written; blocks inherit whole, never field by field.</summary>
@@ -79,6 +97,12 @@ internal sealed record TrafficPolicy
     public ConnectionPoolRules? ConnectionPool { get; init; }
     public OutlierRules? OutlierDetection { get; init; }
     public ClientTlsRules? Tls { get; init; }
+    public RetryBudgetRules? RetryBudget { get; init; }
+    public UnsupportedRule? Unsupported { get; init; }
+
+    /// <summary>Null: everything that it says can be done.</summary>
+    public UnsupportedRule? Refusal => Tls is { Mode: ClientTlsMode.Mutual, CredentialName.Length: > 0 } ? new UnsupportedRule("tls.credentialName", Tls.Line) : Unsupported;
+
     public IReadOnlyList<(int Port, TrafficPolicy Policy)> PortLevel { get; init; } = [];
 }
 

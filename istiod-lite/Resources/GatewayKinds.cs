@@ -80,9 +80,28 @@ internal sealed record GatewayRouteRule
     public GatewayRetry? Retry { get; init; }
 }
 
-internal sealed class HttpRouteResource : Resource
+/// <summary>What all routes of Gateway API share.</summary>
+internal abstract class GatewayRoute : Resource
 {
-    public override string Kind => "HTTPRoute";
     public IReadOnlyList<RouteReference> Parents { get; init; } = [];
+    public abstract IEnumerable<RouteReference> Destinations { get; }
+}
+
+/// <summary>HTTPRoute, and GRPCRoute whose methods are paths.</summary>
+internal sealed class HttpRouteResource : GatewayRoute
+{
+    public bool IsGrpc { get; init; }
+    public override string Kind => IsGrpc ? "GRPCRoute" : "HTTPRoute";
     public IReadOnlyList<GatewayRouteRule> Rules { get; init; } = [];
+    public override IEnumerable<RouteReference> Destinations => Rules.SelectMany(r => r.Backends).Select(b => b.Reference);
+}
+
+/// <summary>TCPRoute and TLSRoute. Rules have nothing to match, so the first counts.</summary>
+internal sealed class L4RouteResource : GatewayRoute
+{
+    public bool IsTls { get; init; }
+    public override string Kind => IsTls ? "TLSRoute" : "TCPRoute";
+    public IReadOnlyList<string> Hostnames { get; init; } = [];
+    public IReadOnlyList<IReadOnlyList<GatewayBackend>> Rules { get; init; } = [];
+    public override IEnumerable<RouteReference> Destinations => Rules.SelectMany(r => r).Select(b => b.Reference);
 }

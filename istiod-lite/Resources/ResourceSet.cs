@@ -39,9 +39,12 @@ internal sealed class ResourceSet
     public IReadOnlyList<GatewayClass> GatewayClasses => Of<GatewayClass>();
     public IReadOnlyList<Gateway> Gateways => Of<Gateway>();
     public IReadOnlyList<HttpRouteResource> HttpRoutes => Of<HttpRouteResource>();
+    public IReadOnlyList<L4RouteResource> L4Routes => Of<L4RouteResource>();
 
     public int Count => _byKey.Count;
     public IEnumerable<Resource> All => _byKey.Values;
+
+    public bool Has(ResourceKey key) => _byKey.ContainsKey(key);
 
     public T? Find<T>(string kind, string ns, string name)
         where T : Resource => _byKey.GetValueOrDefault(new ResourceKey(kind, ns, name)) as T;

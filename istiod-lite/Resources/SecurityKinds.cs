@@ -31,6 +31,7 @@ internal sealed record PolicyTarget(string Group, string Kind, string Name);
 
 internal sealed record PolicySource
 {
+    public int Line { get; init; }
     public IReadOnlyList<string> Principals { get; init; } = [];
     public IReadOnlyList<string> NotPrincipals { get; init; } = [];
     public IReadOnlyList<string> RequestPrincipals { get; init; } = [];
@@ -49,6 +50,7 @@ internal sealed record PolicySource
 
 internal sealed record PolicyOperation
 {
+    public int Line { get; init; }
     public IReadOnlyList<string> Hosts { get; init; } = [];
     public IReadOnlyList<string> NotHosts { get; init; } = [];
     public IReadOnlyList<string> Ports { get; init; } = [];
@@ -59,7 +61,10 @@ internal sealed record PolicyOperation
     public IReadOnlyList<string> NotPaths { get; init; } = [];
 }
 
-internal sealed record PolicyCondition(string Key, IReadOnlyList<string> Values, IReadOnlyList<string> NotValues);
+internal sealed record PolicyCondition(string Key, IReadOnlyList<string> Values, IReadOnlyList<string> NotValues)
+{
+    public int Line { get; init; }
+}
 
 internal sealed record PolicyRule(IReadOnlyList<PolicySource> From, IReadOnlyList<PolicyOperation> To, IReadOnlyList<PolicyCondition> When);
 

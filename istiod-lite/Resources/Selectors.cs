@@ -26,6 +26,9 @@ internal sealed record LabelSelector(IReadOnlyDictionary<string, string> MatchLa
         return true;
     }
 
+    public static bool Same(IReadOnlyDictionary<string, string>? a, IReadOnlyDictionary<string, string>? b) =>
+        ReferenceEquals(a, b) || (a is not null && b is not null && a.Count == b.Count && Matches(a, b));
+
     private static bool Matches(SelectorRequirement requirement, IReadOnlyDictionary<string, string> labels)
     {
         var has = labels.TryGetValue(requirement.Key, out var value);

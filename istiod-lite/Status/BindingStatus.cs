@@ -11,7 +11,7 @@ internal static class BindingStatus
     private const string Missing = "istio.io/WaypointMissing";
     private const string Visibility = "istio.io/VisibilityApplied";
 
-    public static void Add(List<StatusEntry> statuses, ResourceSet resources, ServiceCatalog services, IEnumerable<MeshWorkload> workloads, MeshSettings settings, ServiceTranslator translator)
+    public static void Add(List<StatusEntry> statuses, ServiceCatalog services, IEnumerable<MeshWorkload> workloads, MeshSettings settings, ServiceTranslator translator)
     {
         foreach (var service in services.All.Where(s => s.IsKubernetes))
             AddService(statuses, (Service)service.Source, service.Binding);

@@ -4,12 +4,12 @@ using Mesh.IstiodLite.Translation;
 
 namespace Mesh.IstiodLite.Status;
 
-/// <summary>status.parents of HTTPRoutes, for parents that are Services or ServiceEntries.</summary>
+/// <summary>status.parents of routes, for parents that are Services or ServiceEntries.</summary>
 internal static class RouteStatus
 {
     public static void Add(List<StatusEntry> statuses, ResourceSet resources, ServiceCatalog services)
     {
-        foreach (var route in resources.HttpRoutes)
+        foreach (var route in resources.HttpRoutes.Cast<GatewayRoute>().Concat(resources.L4Routes))
         {
             var parents = new JsonArray();
             foreach (var parent in route.Parents.Where(p => p.Kind is "Service" or "ServiceEntry"))
@@ -19,18 +19,17 @@ internal static class RouteStatus
         }
     }
 
-    public static MeshService? FindService(ServiceCatalog services, HttpRouteResource route, RouteReference reference)
+    public static MeshService? FindService(ServiceCatalog services, GatewayRoute route, RouteReference reference)
     {
-        var ns = reference.Namespace ?? route.Namespace;
         var kind = reference.Kind is null or "Service" ? "Service" : reference.Kind;
-        return services.All.FirstOrDefault(s => s.Namespace == ns && s.Source.Name == reference.Name && s.Source.Kind == kind);
+        return services.FindSource(kind, reference.Namespace ?? route.Namespace, reference.Name);
     }
 
-    private static JsonObject Parent(HttpRouteResource route, RouteReference parent, ServiceCatalog services)
+    private static JsonObject Parent(GatewayRoute route, RouteReference parent, ServiceCatalog services)
     {
         var generation = route.Meta.Generation == 0 ? null : (JsonNode)route.Meta.Generation;
         var found = FindService(services, route, parent) is not null;
-        var missing = route.Rules.SelectMany(r => r.Backends).Select(b => b.Reference).FirstOrDefault(b => FindService(services, route, b) is null);
+        var missing = route.Destinations.FirstOrDefault(b => FindService(services, route, b) is null);
         var reference = new JsonObject { ["group"] = parent.Group ?? "gateway.networking.k8s.io", ["kind"] = parent.Kind, ["name"] = parent.Name };
         if (parent.Namespace is not null)
             reference["namespace"] = parent.Namespace;

@@ -47,7 +47,7 @@ internal static class TargetStatus
                         ? new TargetResolution($"GatewayClass {target.Name}", null, null, null, null)
                         : new TargetResolution(text, null, null, "TargetNotFound", $"GatewayClass {target.Name} was not found");
             default:
-                var service = services.All.FirstOrDefault(s => s.Namespace == policy.Namespace && s.Source.Name == target.Name && s.Source.Kind == target.Kind);
+                var service = services.FindSource(target.Kind, policy.Namespace, target.Name);
                 if (service is null)
                     return new TargetResolution(text, null, null, "TargetNotFound", $"{target.Kind} {policy.Namespace}/{target.Name} was not found");
                 return service.Binding.Waypoint is { } bound

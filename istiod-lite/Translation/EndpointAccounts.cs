@@ -6,29 +6,39 @@ namespace Mesh.IstiodLite.Translation;
 /// Under which service account the endpoints of a Service run. Only asked where a waypoint was made for a service account: the Service uses it if
 /// all its endpoints run under that account.
 /// </summary>
-internal sealed class EndpointAccounts(ResourceSet resources, WaypointCatalog waypoints)
+internal sealed class EndpointAccounts
 {
-    private readonly HashSet<string> _namespaces = [.. waypoints.All.Where(w => w.ForServiceAccount is not null).Select(w => w.Namespace)];
-    private readonly Dictionary<Service, IReadOnlyList<string>> _mixed = [];
+    private readonly WaypointCatalog _waypoints;
+    private readonly HashSet<string> _namespaces;
+    private readonly Lazy<ILookup<string, Pod>> _pods;
+    private readonly Lazy<ILookup<string, WorkloadEntry>> _entries;
 
-    /// <summary>Services with several accounts behind them, one of which has a waypoint.</summary>
-    public IReadOnlyDictionary<Service, IReadOnlyList<string>> Mixed => _mixed;
-
-    public string? OfService(Service service)
+    public EndpointAccounts(ResourceSet resources, WaypointCatalog waypoints)
     {
-        if (!_namespaces.Contains(service.Namespace) || service.Selector.Count == 0)
-            return null;
-        var pods = resources.Pods
-            .Where(p => p.Namespace == service.Namespace && !p.IsTerminal && LabelSelector.Matches(service.Selector, p.Meta.Labels))
-            .Select(p => p.ServiceAccountOrDefault);
-        var entries = resources.WorkloadEntries
-            .Where(e => e.Namespace == service.Namespace && (LabelSelector.Matches(service.Selector, e.Endpoint.Labels) || LabelSelector.Matches(service.Selector, e.Meta.Labels)))
-            .Select(e => e.Endpoint.ServiceAccount.Length == 0 ? "default" : e.Endpoint.ServiceAccount);
-        var accounts = pods.Concat(entries).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
-        if (accounts.Count <= 1)
-            return accounts.FirstOrDefault();
-        if (accounts.Any(a => waypoints.FindForAccount(service.Namespace, a) is not null))
-            _mixed[service] = accounts;
-        return null;
+        _waypoints = waypoints;
+        _namespaces = [.. waypoints.All.Where(w => w.ForServiceAccount is not null).Select(w => w.Namespace)];
+        _pods = new(() => resources.Pods.Where(p => Matters(p.Namespace) && !p.IsTerminal).ToLookup(p => p.Namespace, StringComparer.Ordinal));
+        _entries = new(() => resources.WorkloadEntries.Where(e => Matters(e.Namespace)).ToLookup(e => e.Namespace, StringComparer.Ordinal));
     }
+
+    /// <summary>True for namespaces that have a waypoint for a service account.</summary>
+    public bool Matters(string ns) => _namespaces.Contains(ns);
+
+    public string? OfService(Service service) => All(service) is [var account] ? account : null;
+
+    /// <summary>Several accounts behind a Service, one of which has a waypoint; null: nothing of that kind.</summary>
+    public IReadOnlyList<string>? MixedOf(Service service) =>
+        All(service) is { Count: > 1 } accounts && accounts.Any(a => _waypoints.FindForAccount(service.Namespace, a) is not null) ? accounts : null;
+
+    private List<string> All(Service service)
+    {
+        if (!Matters(service.Namespace) || service.Selector.Count == 0)
+            return [];
+        var pods = _pods.Value[service.Namespace].Where(p => LabelSelector.Matches(service.Selector, p.Meta.Labels)).Select(p => p.ServiceAccountOrDefault);
+        var entries = _entries.Value[service.Namespace].Where(e => Selects(service, e)).Select(e => e.Endpoint.ServiceAccount.Length == 0 ? "default" : e.Endpoint.ServiceAccount);
+        return [.. pods.Concat(entries).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+    }
+
+    private static bool Selects(Service service, WorkloadEntry entry) =>
+        LabelSelector.Matches(service.Selector, entry.Endpoint.Labels) || LabelSelector.Matches(service.Selector, entry.Meta.Labels);
 }

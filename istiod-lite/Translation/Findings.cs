@@ -6,7 +6,8 @@ namespace Mesh.IstiodLite.Translation;
 
 /// <summary>Everything that looking for likely mistakes needs to know.</summary>
 internal sealed record FindingInput(
-    ResourceSet Resources, MeshSettings Settings, ServiceCatalog Services, IReadOnlyList<MeshWorkload> Workloads, PolicySet Policies, EndpointAccounts Accounts, WaypointCatalog Waypoints);
+    ResourceSet Resources, MeshSettings Settings, ServiceCatalog Services, IReadOnlyList<MeshWorkload> Workloads, PolicySet Policies, EndpointAccounts Accounts, WaypointCatalog Waypoints,
+    IReadOnlyDictionary<string, WaypointConfiguration> Configurations);
 
 /// <summary>What is valid but probably not what its writer meant: warnings that name the document and the fix. Istio is silent about most of them.</summary>
 internal static class Findings
@@ -17,6 +18,10 @@ internal static class Findings
         AddTargets(problems, input);
         AddBindings(problems, input);
         AddHosts(problems, input);
+        var endpoints = new EndpointIndex(input.Workloads);
+        PolicyFindings.Add(problems, input);
+        RuleFindings.Add(problems, input, endpoints);
+        OutlierFindings.Add(problems, input.Configurations.Values, input.Services, new DestinationRules(input.Resources, input.Settings), endpoints);
     }
 
     private static void AddPolicies(List<Problem> problems, FindingInput input)
@@ -71,8 +76,10 @@ internal static class Findings
     {
         foreach (var service in input.Services.All.Where(s => s.Binding.Failure is not null))
             problems.Add(Problem.Warning(service.Source, $"no waypoint stands before it: {service.Binding.Failure!.Message}", "correct the label istio.io/use-waypoint, or the Gateway"));
-        foreach (var (service, accounts) in input.Accounts.Mixed.OrderBy(m => m.Key.Key.ToString(), StringComparer.Ordinal))
+        foreach (var service in input.Resources.Services)
         {
+            if (input.Accounts.MixedOf(service) is not { } accounts)
+                continue;
             problems.Add(Problem.Warning(service, $"its endpoints run under several service accounts ({string.Join(", ", accounts)}), so a waypoint for one of them does not stand before the service",
                 "split the service by account, or bind it with the label istio.io/use-waypoint"));
         }

@@ -9,14 +9,18 @@ internal sealed class PolicySet
 {
     private readonly SortedDictionary<string, Sec.Authorization> _authorizations = new(StringComparer.Ordinal);
 
-    public PolicySet(ResourceSet resources, MeshSettings settings, Func<Resource, bool> inRevision)
+    /// <param name="resources">Where the policies are.</param>
+    /// <param name="settings">What else decides.</param>
+    /// <param name="inRevision">Which of them are ours.</param>
+    /// <param name="previous">Made with the same settings: what it made of a policy holds while the policy is the same object.</param>
+    public PolicySet(ResourceSet resources, MeshSettings settings, Func<Resource, bool> inRevision, PolicySet? previous)
     {
         var published = new List<AuthorizationPolicy>();
         var statuses = new List<StatusEntry>();
         var translations = new Dictionary<AuthorizationPolicy, PolicyTranslation>();
         foreach (var policy in resources.AuthorizationPolicies.Where(r => inRevision(r)))
         {
-            var translation = PolicyTranslator.Translate(policy, settings);
+            var translation = previous?.Translations.GetValueOrDefault(policy) ?? PolicyTranslator.Translate(policy, settings);
             translations[policy] = translation;
             if (translation.Status is not null)
                 statuses.Add(translation.Status);
@@ -39,15 +43,16 @@ internal sealed class PolicySet
     public WorkloadPolicies ForWorkloads { get; }
 
     /// <summary>PILOT_AUTO_ALLOW_WAYPOINT_POLICY: what a workload's waypoint needs to reach it although other ALLOW policies exist.</summary>
-    public void AllowWaypoints(IEnumerable<MeshWorkload> workloads, MeshSettings settings)
+    public IReadOnlyDictionary<string, Sec.Authorization> WithWaypointsAllowed(IEnumerable<MeshWorkload> workloads, MeshSettings settings)
     {
         if (!settings.AutoAllowWaypoint)
-            return;
+            return _authorizations;
+        var result = new SortedDictionary<string, Sec.Authorization>(_authorizations, StringComparer.Ordinal);
         foreach (var workload in workloads.Where(w => w.Binding.Waypoint is { ServiceAccounts.Count: > 0 }))
         {
             var waypoint = workload.Binding.Waypoint!;
             var name = WorkloadPolicies.WaypointAllowName(waypoint);
-            if (_authorizations.ContainsKey($"{workload.Wds.Namespace}/{name}"))
+            if (result.ContainsKey($"{workload.Wds.Namespace}/{name}"))
                 continue;
             var match = new Sec.Match();
             foreach (var account in waypoint.ServiceAccounts)
@@ -58,7 +63,8 @@ internal sealed class PolicySet
             rule.Clauses.Add(clause);
             var policy = new Sec.Authorization { Name = name, Namespace = workload.Wds.Namespace, Scope = Sec.Scope.WorkloadSelector, Action = Sec.Action.Allow };
             policy.Rules.Add(rule);
-            _authorizations[$"{workload.Wds.Namespace}/{name}"] = policy;
+            result[$"{workload.Wds.Namespace}/{name}"] = policy;
         }
+        return result;
     }
 }

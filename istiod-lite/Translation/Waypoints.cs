@@ -70,6 +70,11 @@ internal sealed class WaypointCatalog
 
     public WaypointInfo? FindForAccount(string ns, string account) => _byAccount.GetValueOrDefault((ns, account));
 
+    /// <summary>True if everybody who asks either of the two comes to the same result.</summary>
+    public bool MeansTheSameAs(WaypointCatalog other) =>
+        _byName.Count == other._byName.Count && _byName.All(w => other._byName.TryGetValue(w.Key, out var info) && w.Value.ServiceAccounts.SequenceEqual(info.ServiceAccounts, StringComparer.Ordinal)
+            && w.Value == info with { ServiceAccounts = w.Value.ServiceAccounts });
+
     public static bool IsManagedWaypoint(Gateway gateway, GatewayClass? gatewayClass) =>
         gatewayClass is null ? gateway.ClassName is "istio-waypoint" : gatewayClass.ControllerName is WellKnown.MeshController;
 

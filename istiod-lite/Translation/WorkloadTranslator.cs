@@ -18,11 +18,27 @@ internal sealed record WorkloadContext(
     IReadOnlyDictionary<string, Wds.GatewayAddress> NetworkGateways);
 
 /// <summary>Pods, WorkloadEntries, inline endpoints and EndpointSlices to <c>istio.workload.Workload</c> (reference: istiod 2.3 to 2.7).</summary>
-internal sealed class WorkloadTranslator(WorkloadContext context, ILookup<(string, string), (MeshService Service, string Uid)> podsBySlice)
+internal sealed class WorkloadTranslator(WorkloadContext context, SlicedPods slicedPods)
 {
     private readonly MeshSettings _settings = context.Settings;
 
-    public MeshWorkload? FromPod(Pod pod)
+    /// <summary>All workloads of one document; several for a ServiceEntry and an EndpointSlice.</summary>
+    public IReadOnlyList<MeshWorkload> From(Resource source) => source switch
+    {
+        Pod pod => FromPod(pod) is { } workload ? [workload] : [],
+        WorkloadEntry entry => MeshTranslator.InRevision(entry, _settings) && FromEntry(entry) is { } workload ? [workload] : [],
+        ServiceEntry entry => [.. FromServiceEntry(entry, ServicesOf(entry))],
+        EndpointSlice slice => SlicedPods.ServiceOf(slice, context.Services, _settings) is { } service ? [.. FromSlice(slice, service)] : [],
+        _ => [],
+    };
+
+    /// <summary>The hosts of a ServiceEntry that no other has taken, in its order.</summary>
+    private List<MeshService> ServicesOf(ServiceEntry entry) =>
+        [.. entry.Hosts.Distinct(StringComparer.Ordinal).Select(h => context.Services.Find(entry.Namespace, h)).OfType<MeshService>().Where(s => ReferenceEquals(s.Source, entry))];
+
+    public static IReadOnlyDictionary<string, string> LabelsOf(WorkloadEntry entry) => Merge(entry.Endpoint.Labels, entry.Meta.Labels);
+
+    private MeshWorkload? FromPod(Pod pod)
     {
         if (pod.IsTerminal || pod.Addresses.Count == 0)
             return null;
@@ -52,7 +68,7 @@ internal sealed class WorkloadTranslator(WorkloadContext context, ILookup<(strin
 
         foreach (var service in context.Services.Selecting(pod.Namespace, pod.Meta.Labels))
             workload.Services[service.Key] = PortsOf(service, port => PodPort(service, port, pod));
-        foreach (var (service, uid) in podsBySlice[(pod.Namespace, pod.Name)])
+        foreach (var (service, uid) in slicedPods.Of(pod))
         {
             if (uid.Length == 0 || pod.Meta.Uid.Length == 0 || uid == pod.Meta.Uid)
                 workload.Services.TryAdd(service.Key, PortsOf(service, port => PodPort(service, port, pod)));
@@ -60,9 +76,9 @@ internal sealed class WorkloadTranslator(WorkloadContext context, ILookup<(strin
         return new MeshWorkload(workload, pod.Meta.Labels, pod, binding);
     }
 
-    public MeshWorkload? FromEntry(WorkloadEntry entry)
+    private MeshWorkload? FromEntry(WorkloadEntry entry)
     {
-        var labels = Merge(entry.Endpoint.Labels, entry.Meta.Labels);
+        var labels = LabelsOf(entry);
         var workload = New(entry, $"{_settings.ClusterId}/networking.istio.io/WorkloadEntry/{entry.Namespace}/{entry.Name}");
         Endpoint(workload, entry.Endpoint, entry.Endpoint.Network);
         if (workload.Addresses.Count == 0 && workload.Hostname.Length == 0)
@@ -78,7 +94,7 @@ internal sealed class WorkloadTranslator(WorkloadContext context, ILookup<(strin
         return new MeshWorkload(workload, labels, entry, binding);
     }
 
-    public IEnumerable<MeshWorkload> FromServiceEntry(ServiceEntry entry, IReadOnlyList<MeshService> services)
+    private IEnumerable<MeshWorkload> FromServiceEntry(ServiceEntry entry, IReadOnlyList<MeshService> services)
     {
         if (services.Count == 0 || entry.WorkloadSelector is not null)
             yield break;
@@ -90,7 +106,7 @@ internal sealed class WorkloadTranslator(WorkloadContext context, ILookup<(strin
             yield return Inline(entry, new EntryEndpoint { Address = service.Hostname }, service.Hostname, [service], isImplicit: true);
     }
 
-    public IEnumerable<MeshWorkload> FromSlice(EndpointSlice slice, MeshService service)
+    private IEnumerable<MeshWorkload> FromSlice(EndpointSlice slice, MeshService service)
     {
         if (slice.AddressType is "FQDN")
             yield break;

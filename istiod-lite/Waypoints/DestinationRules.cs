@@ -36,6 +36,8 @@ internal sealed record MergedRule(IReadOnlyList<DestinationRule> Sources, Traffi
             ConnectionPool = over.ConnectionPool ?? under.ConnectionPool,
             OutlierDetection = over.OutlierDetection ?? under.OutlierDetection,
             Tls = over.Tls ?? under.Tls,
+            RetryBudget = over.RetryBudget ?? under.RetryBudget,
+            Unsupported = over.Unsupported ?? under.Unsupported,
         };
     }
 }

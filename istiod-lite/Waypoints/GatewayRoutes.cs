@@ -1,11 +1,10 @@
 using Mesh.IstiodLite.Resources;
-using Mesh.IstiodLite.Status;
 using Mesh.IstiodLite.Translation;
 using Mesh.Waypoint.V1;
 
 namespace Mesh.IstiodLite.Waypoints;
 
-/// <summary>The routes that HTTPRoutes with a Service parent give to one port of the service (reference: l7 4).</summary>
+/// <summary>The routes that HTTPRoutes, GRPCRoutes, TCPRoutes and TLSRoutes with a Service parent give to one port of the service (reference: l7 4).</summary>
 internal sealed class GatewayRoutes(RouteContext context)
 {
     private sealed record Candidate(HttpRouteResource Source, GatewayRouteRule Rule, GatewayMatch Match, int RuleIndex, int MatchIndex);
@@ -27,13 +26,41 @@ internal sealed class GatewayRoutes(RouteContext context)
         return [.. candidates.Select(c => Route(c, port))];
     }
 
-    private bool AttachesTo(HttpRouteResource route, MeshService service, int port)
+    /// <summary>Of TCPRoutes and TLSRoutes, oldest first.</summary>
+    public List<TcpRoute> Tcp(MeshService service, int port)
     {
-        if (route.Namespace != service.Namespace && route.Namespace != context.Waypoint.Namespace)
-            return false;
-        return route.Parents.Any(p =>
-            p.Kind == service.Source.Kind && p.Name == service.Source.Name && (p.Namespace ?? route.Namespace) == service.Namespace && (p.Port is null || p.Port == port));
+        var routes = new List<TcpRoute>();
+        foreach (var source in context.Resources.L4Routes.Where(r => AttachesTo(r, service, port)))
+        {
+            // There is no SNI to look at behind the tunnel: a TLSRoute counts if it is for exactly this host.
+            if (source.Hostnames.Count > 0 && !source.Hostnames.Any(h => HostNames.Matches(h, service.Hostname)))
+            {
+                context.Report(source, source.Position.Line, $"is for other host names than {service.Hostname}, so it is not in force there: the name that a client asks for is not looked at", $"remove hostnames, or add {service.Hostname}");
+                continue;
+            }
+            foreach (var backends in source.Rules.Where(r => r.Any(b => b.Weight > 0)).Take(1))
+            {
+                var route = new TcpRoute { Origin = source.Describe() };
+                foreach (var backend in backends.Where(b => b.Weight > 0))
+                {
+                    var cluster = ClusterOf(source, backend.Reference);
+                    route.Clusters.Add(new WeightedCluster { Cluster = cluster ?? string.Empty, InvalidBackend = cluster is null, Weight = (uint)backend.Weight });
+                }
+                routes.Add(route);
+            }
+        }
+        return routes;
     }
+
+    private bool AttachesTo(GatewayRoute route, MeshService service, int port) =>
+        MayAttach(route, service, context.Waypoint) && route.Parents.Any(p => IsParent(p, route, service) && (p.Port is null || p.Port == port));
+
+    /// <summary>True if the route is for some port of the service at this waypoint.</summary>
+    public static bool MayAttach(GatewayRoute route, MeshService service, WaypointInfo waypoint) =>
+        (route.Namespace == service.Namespace || route.Namespace == waypoint.Namespace) && route.Parents.Any(p => IsParent(p, route, service));
+
+    private static bool IsParent(RouteReference parent, GatewayRoute route, MeshService service) =>
+        parent.Kind == service.Source.Kind && parent.Name == service.Source.Name && (parent.Namespace ?? route.Namespace) == service.Namespace;
 
     /// <summary>Exact path, then the longest prefix, a method, more headers, more query parameters, age, name, place in the document.</summary>
     private static int ByPrecedence(Candidate a, Candidate b)
@@ -59,7 +86,7 @@ internal sealed class GatewayRoutes(RouteContext context)
     private HttpRoute Route(Candidate candidate, int port)
     {
         var (source, rule) = (candidate.Source, candidate.Rule);
-        var route = new HttpRoute { Name = rule.Name ?? string.Empty, Origin = $"HTTPRoute {source.Namespace}/{source.Name}" };
+        var route = new HttpRoute { Name = rule.Name ?? string.Empty, Origin = source.Describe() };
         if (Match(candidate.Match) is { } match)
             route.Matches.Add(match);
         var unsupported = rule.Filters.FirstOrDefault(f => f.Type is "ExtensionRef" or "ExternalAuth");
@@ -131,22 +158,22 @@ internal sealed class GatewayRoutes(RouteContext context)
         return result;
     }
 
-    private string? ClusterOf(HttpRouteResource source, RouteReference reference)
+    private string? ClusterOf(GatewayRoute source, RouteReference reference)
     {
         if (reference.Kind is not (null or "Service" or "ServiceEntry"))
         {
-            context.Report(source, source.Position.Line, $"sends requests to a {reference.Kind}, which cannot be a backend; they are answered 500", "use a Service");
+            context.Report(source, source.Position.Line, $"sends requests to a {reference.Kind}, which cannot be a backend; they are refused", "use a Service");
             return null;
         }
-        if (RouteStatus.FindService(context.Services, source, reference) is not { } service)
+        if (context.FindReference(source, reference) is not { } service)
         {
-            context.Report(source, source.Position.Line, $"sends requests to {reference.Kind ?? "Service"} {reference.Namespace ?? source.Namespace}/{reference.Name}, which does not exist; they are answered 500", "correct the name, or add it");
+            context.Report(source, source.Position.Line, $"sends requests to {reference.Kind ?? "Service"} {reference.Namespace ?? source.Namespace}/{reference.Name}, which does not exist; they are refused", "correct the name, or add it");
             return null;
         }
         var port = reference.Port ?? (service.Ports.Count == 1 ? service.Ports[0].Number : 0);
         if (service.Ports.Any(p => p.Number == port))
             return context.Clusters.Require(service, port, string.Empty);
-        context.Report(source, source.Position.Line, $"sends requests to port {port} of {service.Hostname}, which has no such port; they are answered 500", "name one of its ports");
+        context.Report(source, source.Position.Line, $"sends requests to port {port} of {service.Hostname}, which has no such port; they are refused", "name one of its ports");
         return null;
     }
 

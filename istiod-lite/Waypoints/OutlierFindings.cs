@@ -13,10 +13,10 @@ internal static class OutlierFindings
     public static void Add(List<Problem> problems, IEnumerable<WaypointConfiguration> waypoints, ServiceCatalog services, DestinationRules rules, EndpointIndex endpoints)
     {
         var told = new HashSet<DestinationRule>();
-        foreach (var configuration in waypoints)
+        foreach (var configuration in waypoints.OrderBy(w => w.Waypoint, StringComparer.Ordinal))
         {
             var ns = configuration.Waypoint[..configuration.Waypoint.IndexOf('/', StringComparison.Ordinal)];
-            foreach (var cluster in configuration.Clusters.Values.OfType<Cluster>().Where(c => c.OutlierDetection is not null))
+            foreach (var cluster in configuration.Clusters.Values.OfType<Cluster>().Where(c => c.OutlierDetection is not null).OrderBy(c => c.Name, StringComparer.Ordinal))
             {
                 if (services.Find(cluster.Namespace, cluster.Hostname) is not { } service)
                     continue;

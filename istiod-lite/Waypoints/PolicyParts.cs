@@ -26,7 +26,7 @@ internal static class PolicyParts
         return result;
     }
 
-    public static ConnectionPool ConnectionPool(ConnectionPoolRules? rules, TimeSpan meshConnectTimeout) => new()
+    public static ConnectionPool ConnectionPool(ConnectionPoolRules? rules, RetryBudgetRules? budget, TimeSpan meshConnectTimeout) => new()
     {
         MaxConnections = rules?.MaxConnections,
         ConnectTimeout = Duration.FromTimeSpan(rules?.ConnectTimeout ?? meshConnectTimeout),
@@ -38,6 +38,7 @@ internal static class PolicyParts
         UseClientProtocol = rules?.UseClientProtocol ?? false,
         H2Upgrade = rules?.H2Upgrade ?? false,
         MaxConnectionDuration = ProtoParts.Of(rules?.MaxConnectionDuration),
+        RetryBudget = budget is null ? null : new RetryBudget { Percent = budget.Percent, MinConcurrency = budget.MinimumConcurrency },
     };
 
     public static OutlierDetection? Outlier(OutlierRules? rules)
@@ -69,7 +70,9 @@ internal static class PolicyParts
         {
             Mode = rules.Mode is ClientTlsMode.Simple ? ClientTls.Types.Mode.Simple : ClientTls.Types.Mode.Mutual,
             Sni = rules.Sni ?? string.Empty,
-            CaCertificatesPem = rules.CaCertificates ?? string.Empty,
+            CaCertificatesFile = rules.CaCertificates ?? string.Empty,
+            CertificateChainFile = rules.ClientCertificate ?? string.Empty,
+            PrivateKeyFile = rules.PrivateKey ?? string.Empty,
             InsecureSkipVerify = rules.InsecureSkipVerify,
         };
         result.SubjectAltNames.AddRange(rules.SubjectAltNames);

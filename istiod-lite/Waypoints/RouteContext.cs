@@ -1,14 +1,13 @@
 using Mesh.IstiodLite.Resources;
+using Mesh.IstiodLite.Status;
 using Mesh.IstiodLite.Translation;
 using Mesh.Waypoint.V1;
 
 namespace Mesh.IstiodLite.Waypoints;
 
 /// <summary>What route translations of one waypoint share: finding destinations, and saying what cannot be found.</summary>
-internal sealed class RouteContext(WaypointInput input, WaypointInfo waypoint, ClusterTranslator clusters, List<Problem> problems)
+internal sealed class RouteContext(WaypointInput input, WaypointInfo waypoint, ClusterTranslator clusters)
 {
-    private readonly HashSet<(ResourceKey, string)> _reported = [];
-
     public MeshSettings Settings => input.Settings;
     public ResourceSet Resources => input.Resources;
     public ServiceCatalog Services => input.Services;
@@ -39,14 +38,21 @@ internal sealed class RouteContext(WaypointInput input, WaypointInfo waypoint, C
 
     public MeshService? FindService(string hostname, string ns)
     {
+        clusters.Uses.Hosts.Add(hostname);
         var same = Services.WithHostname(hostname);
         return same.FirstOrDefault(s => s.Namespace == ns) ?? same.FirstOrDefault(s => s.Canonical) ?? same.FirstOrDefault(s => s.Namespace == waypoint.Namespace);
     }
 
+    /// <summary>The service that a reference of a route leads to.</summary>
+    public MeshService? FindReference(GatewayRoute route, RouteReference reference)
+    {
+        clusters.Uses.Hosts.Add(Dependencies.SourceName(reference.Kind ?? "Service", reference.Namespace ?? route.Namespace, reference.Name));
+        return RouteStatus.FindService(Services, route, reference);
+    }
+
     public void Report(Resource source, int line, string what, string fix)
     {
-        if (_reported.Add((source.Key, what)))
-            problems.Add(Problem.Warning(source, what, fix, line));
+        clusters.Uses.Problems.Add(Problem.Warning(source, what, fix, line));
     }
 
     private void ReportSubset(VirtualService source, RouteDestination destination, MeshService service)

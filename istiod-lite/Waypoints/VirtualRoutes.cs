@@ -7,22 +7,25 @@ namespace Mesh.IstiodLite.Waypoints;
 /// <summary>The routes that VirtualServices give to one port of a service behind a waypoint (reference: l7 1).</summary>
 internal sealed class VirtualRoutes(RouteContext context)
 {
-    /// <summary>VirtualServices of the service's or the waypoint's namespace that name the host and apply inside the mesh, oldest first.</summary>
-    public IEnumerable<VirtualService> For(MeshService service) => context.Resources.VirtualServices.Where(v =>
-        v.AppliesToMesh
-        && (v.Namespace == service.Namespace || v.Namespace == context.Waypoint.Namespace)
-        && v.Hosts.Any(h => HostNames.Matches(HostNames.Resolve(h, v.Namespace, context.Settings.ClusterDomain), service.Hostname)));
+    /// <summary>VirtualServices that are for the service, oldest first.</summary>
+    public IEnumerable<VirtualService> For(MeshService service) => context.Resources.VirtualServices.Where(v => IsFor(v, service, context.Waypoint, context.Settings));
+
+    /// <summary>True if it is of the service's or the waypoint's namespace, names the host and applies inside the mesh.</summary>
+    public static bool IsFor(VirtualService routes, MeshService service, WaypointInfo waypoint, MeshSettings settings) =>
+        routes.AppliesToMesh
+        && (routes.Namespace == service.Namespace || routes.Namespace == waypoint.Namespace)
+        && routes.Hosts.Any(h => HostNames.Matches(HostNames.Resolve(h, routes.Namespace, settings.ClusterDomain), service.Hostname));
 
     public List<HttpRoute> Http(IEnumerable<VirtualService> sources, int port)
     {
         var routes = new List<HttpRoute>();
         foreach (var source in sources)
         {
-            foreach (var entry in source.Http)
+            foreach (var (owner, entry) in DelegatedRoutes.Expand(context, source))
             {
                 if (Matches(entry.Matches, port) is not { } matches)
                     continue;
-                routes.Add(Route(source, entry, matches, port));
+                routes.Add(Route(owner, entry, matches, port));
                 // Nothing after a rule that always matches can be reached.
                 if (matches.Count == 0 || matches.Exists(IsCatchAll))
                     return routes;
@@ -114,7 +117,7 @@ internal sealed class VirtualRoutes(RouteContext context)
         route.Matches.AddRange(matches);
         if (entry.Delegate is { } target)
         {
-            context.Report(source, entry.Line, $"delegates to VirtualService {target.Namespace ?? source.Namespace}/{target.Name}; delegation is not supported, the route answers 503", "write the routes into this VirtualService");
+            context.Report(source, entry.Line, $"delegates to VirtualService {target.Namespace ?? source.Namespace}/{target.Name}, which does not exist, has hosts of its own or is not exported here; the route answers 503", "correct the name, or remove hosts there");
             route.DirectResponse = new DirectResponse { Status = 503 };
         }
         else if (entry.Redirect is { } redirect)
@@ -183,5 +186,5 @@ internal sealed class VirtualRoutes(RouteContext context)
         return result;
     }
 
-    private static string Origin(VirtualService source) => $"VirtualService {source.Namespace}/{source.Name}";
+    private static string Origin(VirtualService source) => source.Describe();
 }

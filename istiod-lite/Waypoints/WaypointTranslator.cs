@@ -6,38 +6,39 @@ using Wds = Istio.Workload;
 
 namespace Mesh.IstiodLite.Waypoints;
 
-/// <summary>Everything that the translation for waypoints reads.</summary>
-internal sealed record WaypointInput(
-    ResourceSet Resources, MeshSettings Settings, string Network, ServiceCatalog Services, IReadOnlyList<MeshWorkload> Workloads, WaypointCatalog Waypoints, PolicySet Policies);
+/// <summary>Everything that the translation for waypoints reads, but for endpoints.</summary>
+internal sealed record WaypointInput(ResourceSet Resources, MeshSettings Settings, ServiceCatalog Services, WaypointCatalog Waypoints);
 
 /// <summary>What each waypoint is sent: only its own services and workloads, with everything they need resolved.</summary>
 /// <remarks>(1) services it stands before  (2) their routes, port by port, which ask for the clusters they use  (3) workloads  (4) policies.</remarks>
 internal static class WaypointTranslator
 {
-    public static IReadOnlyDictionary<string, WaypointConfiguration> Translate(WaypointInput input, List<Problem> problems)
+    public static IReadOnlyDictionary<string, WaypointConfiguration> Translate(WaypointInput input, IReadOnlyList<MeshWorkload> workloads, List<Problem> problems)
     {
         var rules = new DestinationRules(input.Resources, input.Settings);
-        var endpoints = new EndpointIndex(input.Workloads);
+        var endpoints = new EndpointIndex(workloads);
         var result = new SortedDictionary<string, WaypointConfiguration>(StringComparer.Ordinal);
         var found = new List<Problem>();
         foreach (var waypoint in input.Waypoints.All.OrderBy(w => w.Id, StringComparer.Ordinal))
-            result[waypoint.Id] = TranslateOne(input, waypoint, rules, endpoints, found);
-        OutlierFindings.Add(found, result.Values, input.Services, rules, endpoints);
-        // A canary waypoint has the same routes as the primary: what is wrong with a document is said once.
-        problems.AddRange(found.Distinct());
+            result[waypoint.Id] = TranslateOne(input, waypoint, workloads, rules, endpoints, found);
+        problems.AddRange(Once(found));
         return result;
     }
 
-    private static WaypointConfiguration TranslateOne(WaypointInput input, WaypointInfo waypoint, DestinationRules rules, EndpointIndex endpoints, List<Problem> problems)
+    /// <summary>What is wrong with a document is said once, however many services and waypoints it is for: where it stands first.</summary>
+    public static IEnumerable<Problem> Once(IEnumerable<Problem> found) =>
+        found.OrderBy(p => p.Line).DistinctBy(p => (p.File, p.Document, p.Reason)).OrderBy(p => p.Document, StringComparer.Ordinal).ThenBy(p => p.Reason, StringComparer.Ordinal);
+
+    private static WaypointConfiguration TranslateOne(WaypointInput input, WaypointInfo waypoint, IReadOnlyList<MeshWorkload> workloads, DestinationRules rules, EndpointIndex endpoints, List<Problem> problems)
     {
-        var clusters = new ClusterTranslator(input, endpoints, rules, waypoint, LocalityOf(waypoint, input.Workloads));
-        var context = new RouteContext(input, waypoint, clusters, problems);
+        var clusters = new ClusterTranslator(input, endpoints, rules, waypoint, endpoints.LocalityOf(waypoint));
+        var context = new RouteContext(input, waypoint, clusters);
         var policies = new RequestPolicies(input, waypoint, context);
         var telemetry = new Telemetries(input, waypoint, context);
         var services = new SortedDictionary<string, IMessage>(StringComparer.Ordinal);
 
         // (1) (2)
-        foreach (var service in input.Services.All.Where(s => s.Binding.Waypoint == waypoint || s.Binding.Canary == waypoint))
+        foreach (var service in input.Services.All.Where(s => IsBehind(s, waypoint)))
         {
             var translated = TranslateService(service, context);
             translated.Policies.AddRange(policies.For(service));
@@ -46,7 +47,7 @@ internal static class WaypointTranslator
         }
 
         // (3)
-        foreach (var workload in input.Workloads.Where(w => w.Binding.Waypoint == waypoint))
+        foreach (var workload in workloads.Where(w => w.Binding.Waypoint == waypoint))
         {
             var translated = TranslateWorkload(workload, clusters);
             translated.Policies.AddRange(policies.For(null));
@@ -55,10 +56,14 @@ internal static class WaypointTranslator
         }
 
         // (4)
+        problems.AddRange(clusters.Uses.Problems);
         return new WaypointConfiguration(waypoint.Id, services, clusters.Clusters, policies.All);
     }
 
-    private static Mesh.Waypoint.V1.Service TranslateService(MeshService service, RouteContext context)
+    public static bool IsBehind(MeshService service, WaypointInfo waypoint) => service.Binding.Waypoint == waypoint || service.Binding.Canary == waypoint;
+
+    /// <summary>Without policies.</summary>
+    public static Mesh.Waypoint.V1.Service TranslateService(MeshService service, RouteContext context)
     {
         var result = new Mesh.Waypoint.V1.Service { Name = service.Source.Name, Namespace = service.Namespace, Hostname = service.Hostname };
         result.Addresses.AddRange(service.Wds.Addresses.Select(a => a.Address));
@@ -75,7 +80,10 @@ internal static class WaypointTranslator
                 translated.HttpRoutes.AddRange(virtualRoutes.Http(sources, port.Number));
             }
             if (ProtoParts.SpeaksTcp(translated.Protocol))
+            {
+                translated.TcpRoutes.AddRange(gatewayRoutes.Tcp(service, port.Number));
                 translated.TcpRoutes.AddRange(virtualRoutes.Tcp(sources, service, port.Number));
+            }
             Complete(translated, own, context.Settings);
             result.Ports.Add(translated);
         }
@@ -101,7 +109,8 @@ internal static class WaypointTranslator
         }
     }
 
-    private static Mesh.Waypoint.V1.Service TranslateWorkload(MeshWorkload workload, ClusterTranslator clusters)
+    /// <summary>Without policies.</summary>
+    public static Mesh.Waypoint.V1.Service TranslateWorkload(MeshWorkload workload, ClusterTranslator clusters)
     {
         var cluster = clusters.Require(workload);
         var result = new Mesh.Waypoint.V1.Service { Name = workload.Wds.Name, Namespace = workload.Wds.Namespace, Hostname = workload.Wds.Hostname, Workload = true };
@@ -115,16 +124,5 @@ internal static class WaypointTranslator
         port.TcpRoutes.Add(tcp);
         result.Ports.Add(port);
         return result;
-    }
-
-    /// <summary>Where the waypoint runs, if all its instances run in one place.</summary>
-    private static Wds.Locality? LocalityOf(WaypointInfo waypoint, IEnumerable<MeshWorkload> workloads)
-    {
-        var places = workloads
-            .Where(w => w.Wds.Namespace == waypoint.Namespace && w.Labels.GetValueOrDefault(WellKnown.GatewayName) == waypoint.Name)
-            .Select(w => w.Wds.Locality)
-            .Distinct()
-            .ToList();
-        return places.Count == 1 ? places[0] : null;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Sources.Yaml;
 
@@ -23,8 +24,25 @@ internal static class DestinationRuleDecoder
 
     private static TrafficPolicy Policy(FieldReader p)
     {
-        p.Ignore("tunnel", "proxyProtocol", "retryBudget");
-        return Blocks(p) with { PortLevel = [.. p.Objects("portLevelSettings", PortLevel).Select(x => (x.Port, x.Policy))] };
+        // Between ports and subsets these are inherited like the blocks, but they stand only here.
+        return Blocks(p) with { RetryBudget = p.Object("retryBudget", b => new RetryBudgetRules(b.Double("percent", 0, 100), b.UInt("minRetryConcurrency"))), Unsupported = Unsupported(p), PortLevel = [.. p.Objects("portLevelSettings", PortLevel).Select(x => (x.Port, x.Policy))] };
+    }
+
+    /// <summary>What says where bytes go, or what comes first: to leave it out would be another connection than the one that was asked for.</summary>
+    private static UnsupportedRule? Unsupported(FieldReader p)
+    {
+        UnsupportedRule? found = null;
+        p.Object("tunnel", t =>
+        {
+            t.Ignore("protocol", "targetHost", "targetPort");
+            found = new UnsupportedRule("tunnel", t.Line);
+        });
+        p.Object("proxyProtocol", y =>
+        {
+            y.Ignore("version");
+            found = new UnsupportedRule("proxyProtocol", y.Line);
+        });
+        return found;
     }
 
     private sealed record PortPolicy(int Port, TrafficPolicy Policy);
@@ -86,10 +104,18 @@ internal static class DestinationRuleDecoder
 
     private static LocalityRules Locality(FieldReader l)
     {
-        l.Ignore("distribute");
+        var distribute = l.Objects("distribute", d => new DistributeRule(d.String("from") ?? "", Weights(d)));
         var failover = l.Objects("failover", f => new FromTo(f.String("from") ?? "", f.String("to") ?? ""));
-        return new LocalityRules(l.Bool("enabled"), l.Strings("failoverPriority"), [.. failover.Select(f => (f.From, f.To))]);
+        return new LocalityRules(l.Bool("enabled"), l.Strings("failoverPriority"), [.. failover.Select(f => (f.From, f.To))]) { Distribute = distribute };
     }
+
+    private static IReadOnlyDictionary<string, uint> Weights(FieldReader d) => d.Map("to", (node, field) =>
+    {
+        if (node is YamlScalar scalar && uint.TryParse(scalar.Text, NumberStyles.None, CultureInfo.InvariantCulture, out var weight))
+            return weight;
+        d.Faults.Add(node.Line, $"{d.Path}.{field} must be a weight, it is {node.Shape}", "write a number from 1 to 100");
+        return 0u;
+    }) ?? new Dictionary<string, uint>(StringComparer.Ordinal);
 
     private static ConnectionPoolRules Pool(FieldReader p)
     {
@@ -142,7 +168,7 @@ internal static class DestinationRuleDecoder
 
     private static ClientTlsRules Tls(FieldReader t)
     {
-        t.Ignore("clientCertificate", "privateKey", "credentialName", "caCrl");
+        t.Ignore("caCrl");
         return new ClientTlsRules
         {
             Mode = t.Choice("mode", ClientTlsMode.Disable, ("DISABLE", ClientTlsMode.Disable), ("SIMPLE", ClientTlsMode.Simple), ("MUTUAL", ClientTlsMode.Mutual), ("ISTIO_MUTUAL", ClientTlsMode.IstioMutual)),
@@ -150,6 +176,10 @@ internal static class DestinationRuleDecoder
             SubjectAltNames = t.Strings("subjectAltNames"),
             CaCertificates = t.String("caCertificates"),
             InsecureSkipVerify = t.Bool("insecureSkipVerify") ?? false,
+            ClientCertificate = t.String("clientCertificate"),
+            PrivateKey = t.String("privateKey"),
+            CredentialName = t.String("credentialName"),
+            Line = t.Line,
         };
     }
 }

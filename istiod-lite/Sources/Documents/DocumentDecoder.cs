@@ -80,6 +80,11 @@ internal static class DocumentDecoder
     {
         if (KnownKinds.IsAcceptedAndIgnored(group, kind))
             return new DecodedDocument(map.Line, null, null, null, [], RefusedByWebhook: false);
+        if (KnownKinds.IsWithoutEffect(group, kind))
+        {
+            var warning = new Problem(file, LineOf(map, "kind"), kind, ProblemSeverity.Warning, $"{kind} is accepted and has no effect in this mesh", "remove it, or do not rely on it");
+            return new DecodedDocument(map.Line, null, null, null, [warning], RefusedByWebhook: false);
+        }
         var near = KnownKinds.Nearest(kind);
         return Refused(file, LineOf(map, "kind"), null, $"{kind} of {apiVersion} is a kind the mesh does not know", near is null ? "remove the document, or correct kind and apiVersion" : $"did you mean {near}?");
     }

@@ -23,7 +23,7 @@ internal static class HttpRouteDecoder
         }) ?? new HttpRouteResource { Meta = meta, Position = position };
     }
 
-    private static RouteReference Reference(FieldReader r) => new()
+    public static RouteReference Reference(FieldReader r) => new()
     {
         Group = r.String("group"),
         Kind = r.String("kind"),
@@ -69,17 +69,17 @@ internal static class HttpRouteDecoder
         };
     }
 
-    private static GatewayValueMatch Value(FieldReader v) =>
+    public static GatewayValueMatch Value(FieldReader v) =>
         new(v.Required("name"), v.String("value") ?? "", v.Choice("type", false, ("Exact", false), ("RegularExpression", true)));
 
-    private static GatewayBackend Backend(FieldReader b)
+    public static GatewayBackend Backend(FieldReader b)
     {
         var weight = b.Int("weight", 0, 1_000_000) ?? 1;
         var filters = b.Objects("filters", Filter);
         return new GatewayBackend(Reference(b), weight, filters);
     }
 
-    private static GatewayFilter Filter(FieldReader f)
+    public static GatewayFilter Filter(FieldReader f)
     {
         f.Ignore("extensionRef", "externalAuth");
         var filter = new GatewayFilter { Type = f.Required("type") };

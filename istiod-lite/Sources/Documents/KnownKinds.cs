@@ -42,6 +42,9 @@ internal static class KnownKinds
         new(GatewayApi, "Gateway", _gatewayVersions, true, GatewayDecoder.Gateway),
         new(GatewayApi, "GatewayClass", _gatewayVersions, false, GatewayDecoder.GatewayClass),
         new(GatewayApi, "HTTPRoute", _gatewayVersions, true, HttpRouteDecoder.Decode),
+        new(GatewayApi, "GRPCRoute", ["v1", "v1alpha2"], true, OtherRouteDecoder.Grpc),
+        new(GatewayApi, "TCPRoute", ["v1", "v1alpha2"], true, OtherRouteDecoder.Tcp),
+        new(GatewayApi, "TLSRoute", ["v1", "v1alpha3", "v1alpha2"], true, OtherRouteDecoder.Tls),
     ];
 
     /// <summary>Ordinary neighbours of mesh configuration in a folder; they mean nothing to the data plane.</summary>
@@ -52,8 +55,15 @@ internal static class KnownKinds
         "networking.k8s.io/Ingress", "networking.k8s.io/IngressClass", "networking.k8s.io/NetworkPolicy",
         "rbac.authorization.k8s.io/Role", "rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRole", "rbac.authorization.k8s.io/ClusterRoleBinding",
         "policy/PodDisruptionBudget", "autoscaling/HorizontalPodAutoscaler", "apiextensions.k8s.io/CustomResourceDefinition", "coordination.k8s.io/Lease",
+        // Routes of a mesh need no grant for a backend in another namespace, as in Istio.
+        $"{GatewayApi}/ReferenceGrant",
+    };
+
+    /// <summary>Kinds that mean something to Istio's proxies. They are let in, so that documents can be shared, and their writers are told.</summary>
+    private static readonly HashSet<string> _withoutEffect = new(StringComparer.Ordinal)
+    {
         $"{Networking}/Sidecar", $"{Networking}/Gateway", $"{Networking}/EnvoyFilter", $"{Networking}/ProxyConfig",
-        "extensions.istio.io/WasmPlugin", $"{GatewayApi}/ReferenceGrant",
+        "extensions.istio.io/WasmPlugin", $"{GatewayApi}/BackendTLSPolicy",
     };
 
     private static readonly Dictionary<(string, string), KnownKind> _index = _all.ToDictionary(k => (k.Group, k.Kind));
@@ -61,6 +71,8 @@ internal static class KnownKinds
     public static KnownKind? Find(string group, string kind) => _index.GetValueOrDefault((group, kind));
 
     public static bool IsAcceptedAndIgnored(string group, string kind) => _ignored.Contains($"{group}/{kind}");
+
+    public static bool IsWithoutEffect(string group, string kind) => _withoutEffect.Contains($"{group}/{kind}");
 
     public static string? Nearest(string kind)
     {

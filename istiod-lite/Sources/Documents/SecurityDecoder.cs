@@ -84,10 +84,11 @@ internal static class SecurityDecoder
     private static PolicyRule Rule(FieldReader r) => new(
         r.Objects("from", f => f.Object("source", Source) ?? new PolicySource()),
         r.Objects("to", t => t.Object("operation", Operation) ?? new PolicyOperation()),
-        r.Objects("when", w => new PolicyCondition(w.Required("key"), w.Strings("values"), w.Strings("notValues"))));
+        r.Objects("when", w => new PolicyCondition(w.Required("key"), w.Strings("values"), w.Strings("notValues")) { Line = w.Line }));
 
     private static PolicySource Source(FieldReader s) => new()
     {
+        Line = s.Line,
         Principals = s.Strings("principals"),
         NotPrincipals = s.Strings("notPrincipals"),
         RequestPrincipals = s.Strings("requestPrincipals"),
@@ -106,6 +107,7 @@ internal static class SecurityDecoder
 
     private static PolicyOperation Operation(FieldReader o) => new()
     {
+        Line = o.Line,
         Hosts = o.Strings("hosts"),
         NotHosts = o.Strings("notHosts"),
         Ports = o.Strings("ports"),

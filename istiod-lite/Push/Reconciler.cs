@@ -3,12 +3,16 @@ using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Sources.Files;
 using Mesh.IstiodLite.Telemetry;
 using Mesh.IstiodLite.Translation;
+using Mesh.IstiodLite.Translation.Incremental;
 using Mesh.Runtime.Logging;
 
 namespace Mesh.IstiodLite.Push;
 
 /// <summary>What is in force now, as one consistent picture.</summary>
-internal sealed record MeshState(FolderState Folder, Translated Translated, IReadOnlyList<Problem> Problems);
+internal sealed record MeshState(FolderState Folder, Translated Translated, Lazy<IReadOnlyList<Problem>> ProblemSource)
+{
+    public IReadOnlyList<Problem> Problems => ProblemSource.Value;
+}
 
 /// <summary>
 /// From documents and registrations to tables: (1) translate  (2) publish  (3) become the current state. One change set at a time, on the thread that brings it; whoever
@@ -23,6 +27,9 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
     private FolderState? _folder;
     private ResourceSet _instances = ResourceSet.Empty;
     private ResourceSet _all = ResourceSet.Empty;
+    private readonly List<ResourceChange> _changes = [];
+    private MeshTranslation? _translation;
+    private IReadOnlyList<Problem> _told = [];
 
     public MeshState Current => _current ?? throw new InvalidOperationException("nothing has been translated yet");
     public ResourceSet Resources => Current.Translated.Resources;
@@ -66,24 +73,32 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
         }
     }
 
-    private void Take(IReadOnlyList<ResourceChange> changes) => _all = _all.With([.. changes.Where(c => !ReferenceEquals(c.Before, c.After))]);
+    private void Take(IReadOnlyList<ResourceChange> changes)
+    {
+        List<ResourceChange> real = [.. changes.Where(c => !ReferenceEquals(c.Before, c.After))];
+        _all = _all.With(real);
+        _changes.AddRange(real);
+    }
 
     private void Translate(long noticed)
     {
         var folder = _folder!;
         metrics.ConfigurationEvents.Increment();
+        List<ResourceChange> changes = [.. _changes];
+        _changes.Clear();
         Translated translated;
         try
         {
             // (1)
-            translated = MeshTranslator.Translate(_all, settings, _current?.Translated.Book ?? book.Read());
+            _translation ??= new MeshTranslation(settings, book.Read());
+            translated = _translation.Apply(_all, changes);
         }
         catch (Exception e) when (_current is not null)
         {
             // A fault of ours must not take the mesh's configuration away.
             log?.Error($"the change could not be translated, the state before it stays: {e}");
             var last = _current;
-            _current = last with { Folder = folder, Problems = [.. folder.Problems, new Problem("", 0, "", ProblemSeverity.Error, $"internal error, the last good state stays: {e.Message}", "undo the last change and report this")] };
+            _current = last with { Folder = folder, ProblemSource = new([.. folder.Problems, new Problem("", 0, "", ProblemSeverity.Error, $"internal error, the last good state stays: {e.Message}", "undo the last change and report this")]) };
             return;
         }
 
@@ -94,21 +109,26 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
             book.Write(translated.Book);
 
         // (3)
-        var before = _current?.Problems ?? [];
-        IReadOnlyList<Problem> problems = [.. folder.Problems, .. translated.Problems];
-        _current = new MeshState(folder, translated, problems);
-        Report(folder, translated, problems);
-        foreach (var problem in problems.Except(before))
-            Tell(problem);
-        log?.Info($"{folder.Resources.Count} documents in {folder.Files} files in force, {changed} resources changed, {problems.Count} problems");
-    }
-
-    private void Report(FolderState folder, Translated translated, IReadOnlyList<Problem> problems)
-    {
+        var isFirst = _current is null;
+        var state = new MeshState(folder, translated, new(() => [.. folder.Problems, .. translated.Problems]));
+        _current = state;
         metrics.Documents.Set(folder.Resources.Count);
         metrics.KeptDocuments.Set(folder.KeptDocuments);
-        metrics.Services.Set(translated.Addresses.Values.Count(a => a.Address.Service is not null));
+        metrics.Services.Set(translated.Services);
         metrics.VirtualServices.Set(translated.Resources.VirtualServices.Count);
+        // Looking for mistakes means looking at everything: when instances come and go nothing is wrong with documents that was right before.
+        if (isFirst || folder.Problems.Count > 0 || changes.Exists(c => (c.After ?? c.Before) is not (Pod or EndpointSlice or WorkloadEntry or Node)))
+            Report(state);
+        log?.Debug($"{folder.Resources.Count} documents in {folder.Files} files in force, {changed} resources changed");
+    }
+
+    private void Report(MeshState state)
+    {
+        var problems = state.Problems;
+        foreach (var problem in problems.Except(_told))
+            Tell(problem);
+        _told = problems;
+        log?.Info($"{state.Folder.Resources.Count} documents in {state.Folder.Files} files in force, {problems.Count} problems");
         metrics.Problems.With("error").Set(problems.Count(p => p.Severity is ProblemSeverity.Error));
         metrics.Problems.With("warning").Set(problems.Count(p => p.Severity is ProblemSeverity.Warning));
     }

@@ -60,6 +60,7 @@ internal static class MeshTranslator
             Resources = resources,
             Settings = settings,
             Catalog = waypoints,
+            Services = services.Count,
         };
     }
 

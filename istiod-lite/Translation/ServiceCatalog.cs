@@ -39,6 +39,8 @@ internal sealed class ServiceCatalog
         .. resources.ServiceEntries.Where(e => inRevision(e)).SelectMany(translator.FromEntry),
     ]);
 
+    public int Count => _byKey.Count;
+
     public IEnumerable<MeshService> All => _byKey.Values;
 
     public MeshService? Find(string ns, string hostname) => FindKey($"{ns}/{hostname}");

@@ -51,4 +51,6 @@ internal sealed class Translated
     /// <summary>With what MeshConfig says.</summary>
     public required MeshSettings Settings { get; init; }
     public required WaypointCatalog Catalog { get; init; }
+    /// <summary>How many there are.</summary>
+    public required int Services { get; init; }
 }

@@ -60,7 +60,7 @@ internal static class DelegatedRoutes
             Fault = leaf.Fault ?? root.Fault,
             Mirrors = leaf.Mirrors.Count > 0 ? leaf.Mirrors : root.Mirrors,
             Cors = leaf.Cors ?? root.Cors,
-            Headers = Merge(root.Headers, leaf.Headers),
+            Headers = leaf.Headers ?? root.Headers,
         };
     }
 
@@ -114,11 +114,4 @@ internal static class DelegatedRoutes
             result[key] = value;
         return result;
     }
-
-    private static HeaderRules? Merge(HeaderRules? root, HeaderRules? leaf) =>
-        root is null || leaf is null ? leaf ?? root : new HeaderRules(Merge(root.Request, leaf.Request), Merge(root.Response, leaf.Response));
-
-    private static HeaderOperations? Merge(HeaderOperations? root, HeaderOperations? leaf) => root is null || leaf is null
-        ? leaf ?? root
-        : new HeaderOperations { Set = Union(root.Set, leaf.Set), Add = Union(root.Add, leaf.Add), Remove = [.. root.Remove.Union(leaf.Remove, StringComparer.OrdinalIgnoreCase)] };
 }

@@ -17,6 +17,8 @@ internal sealed class ChangeSet(IReadOnlyList<ResourceChange> changes)
         // A written Service takes the place of the one that would be made for the Gateway of its name.
         Service service => settings.Standalone && documents.Find<Gateway>("Gateway", service.Namespace, service.Name) is not null,
         Pod or EndpointSlice or Node or WorkloadEntry or WorkloadGroup or ServiceEntry or ServiceAccount => false,
+        // Part of every service behind a waypoint.
+        TelemetryResource => true,
         TargetedPolicy or PeerAuthentication or VirtualService or DestinationRule or GatewayRoute => false,
         // Namespaces, Gateways and their classes; and kinds whose dependents nobody has written down.
         _ => true,

@@ -21,6 +21,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
     private readonly WorkloadStage _workloads = new();
     private readonly WaypointStage _waypoints = new();
     private readonly AddressStage _addresses = new();
+    private AddressBook _book = startBook;
     private PolicySet? _policies;
     private SlicedPods? _slicedPods;
     private World? _world;
@@ -75,7 +76,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
         var settings = world.Settings;
 
         // (1)
-        var previousBook = before?.Book ?? startBook;
+        var previousBook = _book;
         var book = changes is null || changes.Any<Service>() || changes.Any<ServiceEntry>() ? AddressAllocator.Allocate(resources, settings, previousBook) : previousBook;
 
         // (3)
@@ -108,6 +109,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
         var found = _waypoints.Problems;
         var statusesChanged = changes is null || serviceChanges.Count > 0 || policiesChanged || !ReferenceEquals(book, previousBook) || changes.Any<WorkloadEntry>() || changes.Any<GatewayRoute>() || changes.Any<ServiceEntry>()
             || changes.Any<Service>();
+        _book = book;
         return new Translated
         {
             Addresses = _addresses.Current,
@@ -126,6 +128,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
             Resources = resources,
             Settings = settings,
             Catalog = world.Waypoints,
+            Services = services.Count,
             Changes = before is null ? null : new TranslationChanges(changedAddresses, Differences(before.Authorizations, authorizations), waypointChanges),
         };
     }

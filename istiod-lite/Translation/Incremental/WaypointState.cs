@@ -40,17 +40,18 @@ internal sealed class WaypointState(WaypointInfo waypoint, WaypointConfiguration
         var stale = all ? null : StaleClusters(delta);
         var clusters = new ClusterTranslator(input, workloads.Endpoints, rules, waypoint, locality, Clusters(Configuration), stale);
         var context = new RouteContext(input, waypoint, clusters);
+        var telemetry = new Telemetries(input, waypoint, context);
         var touched = new HashSet<string>(StringComparer.Ordinal);
 
         // (2)
         if (all || delta.ConcernsServices)
-            UpdateServices(input, context, delta, all, touched);
+            UpdateServices(input, context, telemetry, delta, all, touched);
 
         // (3)
         if (all)
-            UpdateWorkloads(workloads.ByDocument.Values.SelectMany(w => w).Select(w => ((MeshWorkload?)null, (MeshWorkload?)w)), clusters, touched);
+            UpdateWorkloads(workloads.ByDocument.Values.SelectMany(w => w).Select(w => ((MeshWorkload?)null, (MeshWorkload?)w)), clusters, telemetry, touched);
         else
-            UpdateWorkloads(delta.Workloads, clusters, touched);
+            UpdateWorkloads(delta.Workloads, clusters, telemetry, touched);
 
         // (4)
         var policiesChanged = _policies is null || delta.ConcernsPolicies || delta.Touches(_policyUses);
@@ -86,7 +87,7 @@ internal sealed class WaypointState(WaypointInfo waypoint, WaypointConfiguration
         return stale;
     }
 
-    private void UpdateServices(WaypointInput input, RouteContext context, WaypointDelta delta, bool all, HashSet<string> touched)
+    private void UpdateServices(WaypointInput input, RouteContext context, Telemetries telemetry, WaypointDelta delta, bool all, HashSet<string> touched)
     {
         var bound = new HashSet<string>(StringComparer.Ordinal);
         foreach (var service in input.Services.All.Where(s => WaypointTranslator.IsBehind(s, waypoint)))
@@ -96,7 +97,9 @@ internal sealed class WaypointState(WaypointInfo waypoint, WaypointConfiguration
             if (!all && known is not null && ReferenceEquals(known.Source, service) && !delta.Touches(known.Uses) && !delta.TouchesRoutesOf(service, waypoint))
                 continue;
             var uses = context.Clusters.Uses = new Dependencies();
-            Put(service.Key, service, WaypointTranslator.TranslateService(service, context), uses, touched);
+            var translated = WaypointTranslator.TranslateService(service, context);
+            translated.Telemetry = telemetry.For(service);
+            Put(service.Key, service, translated, uses, touched);
         }
         foreach (var key in _entries.Where(e => e.Value.Source is MeshService && !bound.Contains(e.Key)).Select(e => e.Key).ToList())
         {
@@ -105,14 +108,16 @@ internal sealed class WaypointState(WaypointInfo waypoint, WaypointConfiguration
         }
     }
 
-    private void UpdateWorkloads(IEnumerable<(MeshWorkload? Before, MeshWorkload? After)> workloads, ClusterTranslator clusters, HashSet<string> touched)
+    private void UpdateWorkloads(IEnumerable<(MeshWorkload? Before, MeshWorkload? After)> workloads, ClusterTranslator clusters, Telemetries telemetry, HashSet<string> touched)
     {
         foreach (var (before, after) in workloads)
         {
             if (after is not null && after.Binding.Waypoint == waypoint)
             {
                 var uses = clusters.Uses = new Dependencies();
-                Put(after.Wds.Uid, after, WaypointTranslator.TranslateWorkload(after, clusters), uses, touched);
+                var translated = WaypointTranslator.TranslateWorkload(after, clusters);
+                translated.Telemetry = telemetry.For(null);
+                Put(after.Wds.Uid, after, translated, uses, touched);
             }
             else if ((after ?? before) is { } gone && _entries.Remove(gone.Wds.Uid))
             {

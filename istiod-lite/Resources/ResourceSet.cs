@@ -8,6 +8,8 @@ internal sealed class ResourceSet
     private readonly ImmutableDictionary<ResourceKey, Resource> _byKey;
     private readonly Dictionary<Type, Array> _byType;
 
+    private static readonly Comparer<Resource> _byAge = Comparer<Resource>.Create(Resource.CompareByAge);
+
     public static readonly ResourceSet Empty = new([]);
 
     /// <summary>Where two documents are the same object the first of <paramref name="resources"/> counts.</summary>
@@ -82,28 +84,37 @@ internal sealed class ResourceSet
         return typed;
     }
 
-    /// <summary>The list without what is gone and with what is new in its place, in one pass.</summary>
+    /// <summary>The list without what is gone and with what is new in its place. A few changes of a long list cost a search each and one copy.</summary>
     private static Array Merged(Type type, Array? before, List<ResourceChange> changes)
     {
         var old = (Resource[]?)before ?? [];
-        var gone = changes.Where(c => c.Before is not null).Select(c => c.Before!).ToHashSet();
-        var added = changes.Where(c => c.After is not null).Select(c => c.After!).ToArray();
-        Array.Sort(added, Resource.CompareByAge);
-        var merged = new List<Resource>(old.Length + added.Length);
-        var next = 0;
-        foreach (var resource in old)
+        var gone = new List<int>(changes.Count);
+        var added = new List<(int At, Resource Resource)>(changes.Count);
+        foreach (var change in changes)
         {
-            if (gone.Contains(resource))
+            if (change.Before is { } left)
+                gone.Add(Array.BinarySearch(old, left, _byAge));
+            if (change.After is not { } came)
                 continue;
-            while (next < added.Length && Resource.CompareByAge(added[next], resource) < 0)
-                merged.Add(added[next++]);
-            merged.Add(resource);
+            var at = Array.BinarySearch(old, came, _byAge);
+            added.Add((at < 0 ? ~at : at, came));
         }
 
-        for (; next < added.Length; next++)
-            merged.Add(added[next]);
-        var typed = Array.CreateInstance(type, merged.Count);
-        ((System.Collections.ICollection)merged).CopyTo(typed, 0);
-        return typed;
+        gone.Sort();
+        added.Sort(static (a, b) => a.At != b.At ? a.At.CompareTo(b.At) : Resource.CompareByAge(a.Resource, b.Resource));
+        var merged = Array.CreateInstance(type, old.Length - gone.Count + added.Count);
+        var (from, to, nextGone, nextAdded) = (0, 0, 0, 0);
+        while (true)
+        {
+            var stop = Math.Min(nextGone < gone.Count ? gone[nextGone] : old.Length, nextAdded < added.Count ? added[nextAdded].At : old.Length);
+            Array.Copy(old, from, merged, to, stop - from);
+            (from, to) = (stop, to + stop - from);
+            if (nextAdded < added.Count && added[nextAdded].At == stop)
+                merged.SetValue(added[nextAdded++].Resource, to++);
+            else if (nextGone < gone.Count && gone[nextGone] == stop)
+                (from, nextGone) = (from + 1, nextGone + 1);
+            else
+                return merged;
+        }
     }
 }

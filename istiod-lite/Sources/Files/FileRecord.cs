@@ -53,7 +53,7 @@ internal readonly record struct FileStamp(long Length, DateTime Written)
     {
         var info = new FileInfo(path);
         // A link (Kubernetes mounts ConfigMaps through them) is as old as what it points to.
-        if (info.LinkTarget is not null && info.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target)
+        if (info.Exists && (info.Attributes & FileAttributes.ReparsePoint) != 0 && info.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target)
             info = target;
         return info.Exists ? new FileStamp(info.Length, info.LastWriteTimeUtc) : null;
     }

@@ -34,6 +34,9 @@ public sealed class XdsResource
     /// <summary>On-demand clients on this node get it unasked.</summary>
     public string? Node { get; init; }
 
+    /// <summary>The owner's word for who may be sent it, for an <see cref="IXdsAudience"/> to understand; null: everybody.</summary>
+    public string? Audience { get; init; }
+
     /// <summary>Bytes on the wire, for statistics.</summary>
     public int Size => _encoded.Length;
 
@@ -49,9 +52,12 @@ public sealed class XdsResource
         return new XdsResource(name, version, Encode(resource));
     }
 
+    /// <summary>The same resource for some clients only.</summary>
+    public XdsResource For(string? audience) => new(Name, Version, _encoded) { Aliases = Aliases, Parents = Parents, Node = Node, Audience = audience };
+
     /// <summary>The same resource, findable by other names.</summary>
     public XdsResource With(IReadOnlyList<string> aliases, IReadOnlyList<string> parents, string? node) =>
-        new(Name, Version, _encoded) { Aliases = aliases, Parents = parents, Node = node };
+        new(Name, Version, _encoded) { Aliases = aliases, Parents = parents, Node = node, Audience = Audience };
 
     internal ReadOnlyMemory<byte> Encoded(bool withAliases) => withAliases && Aliases.Count > 0 ? _encodedWithAliases ??= EncodeWithAliases() : _encoded;
 

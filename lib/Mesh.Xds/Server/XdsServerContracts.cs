@@ -17,6 +17,9 @@ public sealed record DeltaXdsServerOptions
     /// <summary>On the first request of a stream, with its node. Throws (PermissionDenied, InvalidArgument) to refuse.</summary>
     public Action<XdsPeer, Node>? AcceptNode { get; init; }
 
+    /// <summary>Asked when a stream first asks for a type: what may it be sent? Null, or an answer of null: everything.</summary>
+    public Func<XdsPeer, IXdsAudience?>? AudienceOf { get; init; }
+
     /// <summary>Hears every NACK.</summary>
     public Action<XdsStreamStatus, XdsNack>? Rejected { get; init; }
 

@@ -124,7 +124,7 @@ internal sealed class XdsStreamSession
                 return type!;
             // A type that nobody serves is answered as an empty one: the client must not wait for it for ever.
             var table = _tables.FirstOrDefault(t => t.TypeUrl == typeUrl) ?? new XdsResourceTable(typeUrl);
-            type = _types[typeUrl] = new XdsTypeSession(table, _options.MaximumPendingNames, () => _signal.Writer.TryWrite(0));
+            type = _types[typeUrl] = new XdsTypeSession(table, _options.AudienceOf?.Invoke(_status.Peer), _options.MaximumPendingNames, () => _signal.Writer.TryWrite(0));
             var known = _tables.Where(t => _types.ContainsKey(t.TypeUrl)).Select(t => _types[t.TypeUrl]).ToList();
             known.AddRange(_types.Values.Where(t => !known.Contains(t)));
             _sessions = [.. known];

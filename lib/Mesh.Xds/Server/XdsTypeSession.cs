@@ -8,7 +8,7 @@ namespace Mesh.Xds.Server;
 /// names that changes are added to, and what is sent is looked up at the moment of sending. So a slow client costs a number or one set of names,
 /// and of ten changes of a resource it sees the last. All members under <c>_gate</c>; the table is asked with it held, and calls us without its own lock.
 /// </remarks>
-internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending, Action wake)
+internal sealed class XdsTypeSession(XdsResourceTable table, IXdsAudience? audience, int maximumPending, Action wake)
 {
     private readonly Lock _gate = new();
     private readonly HashSet<string> _subscribed = new(StringComparer.Ordinal);
@@ -19,6 +19,9 @@ internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending,
     private bool _mustReply;
     private bool _started;
     private string? _node;
+    // Of a wildcard stream with an audience: what it has been sent.
+    private HashSet<string>? _shown;
+    private long _audienceSeen;
     private long _position;
     private long _answered;
 
@@ -47,7 +50,7 @@ internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending,
         get
         {
             lock (_gate)
-                return _mustReply || _pending.Count > 0 || (IsWildcard && _position < table.Version);
+                return _mustReply || _pending.Count > 0 || IsBehind(table.Version);
         }
     }
 
@@ -130,7 +133,7 @@ internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending,
         lock (_gate)
         {
             if (!_mustReply && _pending.Count == 0)
-                return IsWildcard && _position < head ? TakeDifference(head) : null;
+                return !IsBehind(head) ? null : audience is null ? TakeDifference(head) : TakeVisibleDifference(head, audience);
             (answers, _answerNames) = (_answerNames, new HashSet<string>(StringComparer.Ordinal));
             (clientHas, _clientHas) = (_clientHas, null);
             _mustReply = false;
@@ -151,6 +154,12 @@ internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending,
         table.Collect(names, resources, removed);
         if (clientHas is not null)
             resources.RemoveAll(r => Has(clientHas, r));
+        if (audience is not null)
+        {
+            removed.AddRange(resources.Where(r => !audience.MaySee(r)).Select(r => r.Name));
+            resources.RemoveAll(r => !audience.MaySee(r));
+        }
+
         removed.AddRange(answers.Where(a => !removed.Contains(a)));
         resources.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
         return new XdsBatch(version, resources, removed, WithAliases: !wildcard, Shared: null);
@@ -158,6 +167,8 @@ internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending,
 
     public void Close()
     {
+        if (audience is not null)
+            audience.Changed -= wake;
         lock (_gate)
             table.Detach(this, _answered);
     }
@@ -174,11 +185,54 @@ internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending,
         return new XdsBatch(difference.To, difference.Resources, difference.Removed, WithAliases: false, Shared: difference);
     }
 
+    private bool IsBehind(long head) => IsWildcard && (_position < head || (audience is not null && audience.Generation != _audienceSeen));
+
+    /// <summary>What changed among what it may see, what it may see now, and what it may not see any more. Null: nothing of that.</summary>
+    private XdsBatch? TakeVisibleDifference(long head, IXdsAudience audience)
+    {
+        if (table.Difference(_position, head) is not { } difference)
+        {
+            IsOverrun = true;
+            return null;
+        }
+
+        _position = Math.Max(_position, difference.To);
+        var resources = new List<XdsResource>();
+        var removed = difference.Removed.Where(_shown!.Remove).ToList();
+        foreach (var resource in difference.Resources)
+        {
+            if (audience.MaySee(resource))
+                resources.Add(resource);
+            else if (_shown.Contains(resource.Name))
+                removed.Add(resource.Name);
+        }
+
+        var generation = audience.Generation;
+        if (generation != _audienceSeen)
+        {
+            _audienceSeen = generation;
+            var all = table.Snapshot(oldest: table.Version).Resources;
+            resources.AddRange(all.Where(r => !_shown.Contains(r.Name) && audience.MaySee(r) && !resources.Exists(s => s.Name == r.Name)));
+            removed.AddRange(all.Where(r => _shown.Contains(r.Name) && !audience.MaySee(r) && !removed.Contains(r.Name)).Select(r => r.Name));
+        }
+
+        _shown.UnionWith(resources.Select(r => r.Name));
+        _shown.ExceptWith(removed);
+        return resources.Count + removed.Count == 0 ? null : new XdsBatch(_position, resources, removed, WithAliases: false, Shared: null);
+    }
+
     private XdsBatch TakeEverything(Dictionary<string, string>? clientHas, HashSet<string> answers)
     {
         // Who starts with nothing may be given what others were given a moment ago; who has something must not be led back in time.
         var snapshot = table.Snapshot(oldest: clientHas is null ? 0 : table.Version);
         _position = snapshot.Version;
+        if (audience is not null)
+        {
+            _audienceSeen = audience.Generation;
+            snapshot = new XdsSnapshot(snapshot.Version, [.. snapshot.Resources.Where(audience.MaySee)]);
+            _shown = snapshot.Resources.Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
+        }
+
         if (clientHas is null)
             return new XdsBatch(snapshot.Version, snapshot.Resources, [.. answers], WithAliases: false, Shared: null);
         var missing = new HashSet<string>(clientHas.Keys, StringComparer.Ordinal);
@@ -202,7 +256,10 @@ internal sealed class XdsTypeSession(XdsResourceTable table, int maximumPending,
         var subscribe = request.ResourceNamesSubscribe;
         var nothing = request.ResourceNamesUnsubscribe.Contains("*");
         IsWildcard = !nothing && (subscribe.Count == 0 || subscribe.Contains("*"));
-        IsCounted = IsWildcard;
+        // A change that a client may not see is never answered by it.
+        IsCounted = IsWildcard && audience is null;
+        if (audience is not null)
+            audience.Changed += wake;
         _everything = IsWildcard;
         _mustReply = true; // a client becomes ready by the first response, however empty
         _clientHas = request.InitialResourceVersions.Count > 0 ? request.InitialResourceVersions.ToDictionary(StringComparer.Ordinal) : null;

@@ -111,6 +111,8 @@ public sealed unsafe class LoopListener : LoopDescriptor, IResumable
         Libc.TrySetOption(fd, Libc.SOL_TCP, Libc.TCP_NODELAY, 1);
         if (o.KeepAlive is { } keepAlive)
             SocketFactory.SetKeepAlive(fd, keepAlive);
+        if (o.UserTimeout is { } timeout)
+            Libc.TrySetOption(fd, Libc.SOL_TCP, Libc.TCP_USER_TIMEOUT, (int)timeout.TotalMilliseconds);
         if (!SocketFactory.Bind(fd, o.EndPoint, family == Libc.AF_INET6))
             return "bind";
         return Libc.listen(fd, o.Backlog) < 0 ? "listen" : null;

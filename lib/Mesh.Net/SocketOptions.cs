@@ -37,6 +37,9 @@ public sealed record ListenOptions
 
     /// <summary>Keep-alive of every accepted socket. TCP_NODELAY is always on.</summary>
     public KeepAliveOptions? KeepAlive { get; init; }
+
+    /// <summary>TCP_USER_TIMEOUT of every accepted socket.</summary>
+    public TimeSpan? UserTimeout { get; init; }
 }
 
 /// <summary>How to connect.</summary>

@@ -128,19 +128,20 @@ public sealed class ListenerTests
     }
 
     [Fact]
-    public async Task Accepted_Sockets_InheritNoDelayAndKeepAlive()
+    public async Task Accepted_Sockets_InheritNoDelayKeepAliveAndUserTimeout()
     {
         using var test = new TestLoop();
         await test.Run(async () =>
         {
             var accepted = new TaskCompletionSource<LoopSocket>();
-            var options = new ListenOptions { EndPoint = Sockets.AnyLoopback, KeepAlive = new KeepAliveOptions(TimeSpan.FromSeconds(180), TimeSpan.FromSeconds(60), 9) };
+            var options = new ListenOptions { EndPoint = Sockets.AnyLoopback, KeepAlive = new KeepAliveOptions(TimeSpan.FromSeconds(180), TimeSpan.FromSeconds(60), 9), UserTimeout = TimeSpan.FromSeconds(720) };
             using var listener = LoopListener.Listen(test.Loop, options, accepted.SetResult);
             var client = await Sockets.ConnectAsync(test.Loop, listener.LocalEndPoint);
             var server = await accepted.Task;
             Assert.Equal(1, Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_NODELAY));
             Assert.Equal(1, Option(server, Native.Libc.SOL_SOCKET, Native.Libc.SO_KEEPALIVE));
             Assert.Equal((180, 60, 9), (Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_KEEPIDLE), Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_KEEPINTVL), Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_KEEPCNT)));
+            Assert.Equal(720_000, Option(server, Native.Libc.SOL_TCP, Native.Libc.TCP_USER_TIMEOUT));
             Assert.Equal(1, Option(client, Native.Libc.SOL_TCP, Native.Libc.TCP_NODELAY));
             client.Dispose();
             server.Dispose();

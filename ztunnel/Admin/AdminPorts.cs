@@ -27,7 +27,7 @@ internal static class AdminPorts
         TaskCompletionSource<string> stop)
     {
         var server = new AdminServer(sink);
-        server.Listen("admin", AdminServer.Loopback(settings.Admin.Port), routes =>
+        server.Listen("admin", AdminServer.Loopback(settings.Admin.Port, settings.Ipv6), routes =>
         {
             routes.Map("/", http => AdminReply.BytesAsync(http, System.Text.Encoding.UTF8.GetBytes(Index), "text/html; charset=utf-8"));
             routes.Map("/config_dump", async http => await AdminReply.JsonAsync(http, await dump.RenderAsync()));
@@ -42,8 +42,8 @@ internal static class AdminPorts
             if (decisions is not null)
                 routes.MapDecisions(decisions, pods.FindOpenAsync);
         });
-        server.Listen("stats", AdminServer.Any(settings.Admin.StatsPort), routes => routes.MapMetrics(registry));
-        server.Listen("readiness", AdminServer.Any(settings.Admin.ReadinessPort), routes => routes.MapReadiness(readiness));
+        server.Listen("stats", AdminServer.Any(settings.Admin.StatsPort, settings.Ipv6), routes => routes.MapMetrics(registry));
+        server.Listen("readiness", AdminServer.Any(settings.Admin.ReadinessPort, settings.Ipv6), routes => routes.MapReadiness(readiness));
         return server;
     }
 }

@@ -31,7 +31,7 @@ internal sealed class ConfigDump(ZtunnelSettings settings, MeshState mesh, Certi
             ["version"] = VersionDump.Of(settings.Self.IstioVersion),
             ["workloads"] = WorkloadDump.Of(snapshot),
         };
-        if (pods is not null)
+        if (pods is not null && settings.Mode == ProxyMode.Shared)
             root["workloadState"] = PodDump(await pods.ListAsync());
         return Write(root);
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Net;
+using Mesh.Runtime;
 using Mesh.Ztunnel.Settings;
 
 namespace Mesh.Ztunnel.Local;
@@ -8,9 +9,6 @@ namespace Mesh.Ztunnel.Local;
 /// <param name="isTransparent">Whether connections to the application may keep the client's address.</param>
 internal sealed class PodSockets(NetworkNamespace? network, ZtunnelSettings settings, bool isTransparent)
 {
-    /// <summary>Per namespace: shows that of the reading thread.</summary>
-    private const string LoopbackSwitch = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
-
     private readonly uint _mark = settings.Pods.PacketMark ?? 0;
 
     public NetworkNamespace? Network => network;
@@ -36,6 +34,7 @@ internal sealed class PodSockets(NetworkNamespace? network, ZtunnelSettings sett
         Mark = _mark,
         NetworkNamespace = network,
         KeepAlive = keepAlive ? KeepAlive : null,
+        UserTimeout = keepAlive ? UserTimeout : null,
     };
 
     /// <summary>A listener on exactly this address.</summary>
@@ -56,11 +55,7 @@ internal sealed class PodSockets(NetworkNamespace? network, ZtunnelSettings sett
     };
 
     /// <summary>A pod may have IPv6 switched off on its loopback.</summary>
-    public bool HasIpv6Loopback()
-    {
-        bool Look() => !File.Exists(LoopbackSwitch) || File.ReadAllText(LoopbackSwitch).Trim() == "0";
-        return File.Exists("/proc/net/if_inet6") && (network is null ? Look() : network.Run(Look));
-    }
+    public bool HasIpv6Loopback() => network is null ? Ipv6Loopback.IsThere : network.Run(() => Ipv6Loopback.IsThere);
 
     /// <param name="source">Set: the far end should see this address.</param>
     public ConnectOptions Connect(IPEndPoint remote, IPAddress? source = null) => new()

@@ -36,10 +36,11 @@ public sealed class AdminServer : IAsyncDisposable
     }
 
     /// <summary>127.0.0.1 and ::1, for pages that reveal or change something.</summary>
-    public static IReadOnlyList<IPEndPoint> Loopback(int port) => [new(IPAddress.Loopback, port), new(IPAddress.IPv6Loopback, port)];
+    public static IReadOnlyList<IPEndPoint> Loopback(int port, bool ipv6 = true) =>
+        ipv6 ? [new(IPAddress.Loopback, port), new(IPAddress.IPv6Loopback, port)] : [new(IPAddress.Loopback, port)];
 
     /// <summary>Every address of the machine, both families.</summary>
-    public static IReadOnlyList<IPEndPoint> Any(int port) => [new(IPAddress.IPv6Any, port)];
+    public static IReadOnlyList<IPEndPoint> Any(int port, bool ipv6 = true) => [new(ipv6 ? IPAddress.IPv6Any : IPAddress.Any, port)];
 
     /// <summary>Declares a port; nothing is bound before <see cref="StartAsync"/>.</summary>
     public AdminPort Listen(string name, IReadOnlyList<IPEndPoint> endPoints, Action<AdminRoutes> pages)
@@ -125,7 +126,7 @@ public sealed class AdminServer : IAsyncDisposable
 
     // A machine without IPv6 has no ::1; the IPv4 twin serves alone.
     private static bool IsPossible(IPEndPoint endPoint) =>
-        endPoint.AddressFamily == AddressFamily.InterNetwork || Socket.OSSupportsIPv6 || endPoint.Address.Equals(IPAddress.IPv6Any);
+        endPoint.AddressFamily == AddressFamily.InterNetwork || endPoint.Address.Equals(IPAddress.IPv6Any) || Ipv6Loopback.IsThere;
 
     private static IPEndPoint Bindable(IPEndPoint endPoint) =>
         endPoint.Address.Equals(IPAddress.IPv6Any) && !Socket.OSSupportsIPv6 ? new IPEndPoint(IPAddress.Any, endPoint.Port) : endPoint;

@@ -123,10 +123,12 @@ internal sealed class DirectRig : IAsyncDisposable
     public async Task TerminateAsync() => (await Command.RunAsync(["sh", "-c", $"kill -s TERM {_process!.Id}"])).Expect(0);
 
     /// <summary>Straight to one of the proxy's own ports.</summary>
-    public async Task<Socket> ConnectAsync(int port, CancellationToken cancel = default)
+    public Task<Socket> ConnectAsync(int port, CancellationToken cancel = default) => ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), cancel);
+
+    public async Task<Socket> ConnectAsync(IPEndPoint address, CancellationToken cancel = default)
     {
-        var socket = _namespace.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
-        await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), cancel);
+        var socket = _namespace.Run(() => new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp));
+        await socket.ConnectAsync(address, cancel);
         return socket;
     }
 

@@ -109,6 +109,18 @@ public sealed class DirectTests
     }
 
     [RootFact("ip")]
+    public async Task WithoutIpv6_NothingListensOnIt_AndTheDumpHasNoPods()
+    {
+        await using var rig = await DirectRig.StartAsync(("IPV6_ENABLED", "false"));
+        foreach (var port in (int[])[15000, 15001, 15006, 15008, 15020, 15021])
+            await Assert.ThrowsAsync<System.Net.Sockets.SocketException>(() => rig.ConnectAsync(new IPEndPoint(IPAddress.IPv6Loopback, port)));
+        using var dump = System.Text.Json.JsonDocument.Parse(await (await rig.AskAsync(HttpMethod.Get, 15000, "/config_dump")).Content.ReadAsStringAsync());
+        Assert.Equal("0.0.0.0:15020", dump.RootElement.GetProperty("config").GetProperty("statsAddr").GetProperty("SocketAddr").GetString());
+        Assert.Equal(3, dump.RootElement.GetProperty("staticConfig").GetProperty("workloads").GetArrayLength());
+        Assert.False(dump.RootElement.TryGetProperty("workloadState", out _));
+    }
+
+    [RootFact("ip")]
     public async Task Start_WithAPortTaken_EndsAndNamesThePort()
     {
         foreach (var port in (int[])[15000, 15001, 15006, 15008])

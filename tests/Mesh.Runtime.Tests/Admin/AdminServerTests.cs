@@ -225,4 +225,16 @@ public sealed class AdminServerTests : IAsyncLifetime
     private static Uri Url(AdminPort port, string path) => new($"http://{port.EndPoints[0]}{path}");
 
     private static LogFilter Parse(string text) => LogFilter.TryParse(text, out var filter, out _) ? filter : throw new InvalidOperationException();
+
+    [Theory]
+    [InlineData("0\n", true)]
+    [InlineData("1\n", false)]
+    public void Ipv6OnTheLoopback_MayBeSwitchedOff(string content, bool isOn)
+    {
+        var path = Path.GetTempFileName();
+        File.WriteAllText(path, content);
+        Assert.Equal(isOn, Ipv6Loopback.IsOn(path));
+        File.Delete(path);
+        Assert.True(Ipv6Loopback.IsOn(path));
+    }
 }

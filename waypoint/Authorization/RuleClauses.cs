@@ -41,10 +41,9 @@ internal sealed class SourceClause
     public ClauseResult Evaluate(in PolicyFacts facts)
     {
         var caller = facts.Caller;
-        var account = caller.ServiceAccount is null ? null : $"{caller.Namespace}/{caller.ServiceAccount}";
         if (!Field(_principals, _notPrincipals, caller.Principal)
             || !Field(_namespaces, _notNamespaces, caller.Namespace)
-            || !Field(_accounts, _notAccounts, account)
+            || !Field(_accounts, _notAccounts, caller.QualifiedAccount)
             || !Field(_trustDomains, _notTrustDomains, caller.TrustDomain)
             || !Field(_addresses, _notAddresses, caller.Address.Address))
             return ClauseResult.DoesNotHold;

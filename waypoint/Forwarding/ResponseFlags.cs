@@ -49,6 +49,9 @@ internal static class ResponseFlagsText
         (ResponseFlags.RateLimitServiceError, "RLSE"),
     ];
 
+    /// <summary>Without a box, in code that is not optimised yet too.</summary>
+    public static bool Has(this ResponseFlags flags, ResponseFlags flag) => (flags & flag) != 0;
+
     /// <summary>The short names joined by commas; <c>-</c> for none.</summary>
     public static string ToText(this ResponseFlags flags)
     {

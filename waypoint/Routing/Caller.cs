@@ -17,7 +17,7 @@ internal sealed class Caller
         Principal = spiffe[Scheme.Length..];
         var parts = Principal.Split('/');
         if (parts is [var trustDomain, "ns", var ns, "sa", var account])
-            (TrustDomain, Namespace, ServiceAccount) = (trustDomain, ns, account);
+            (TrustDomain, Namespace, ServiceAccount, QualifiedAccount) = (trustDomain, ns, account, $"{ns}/{account}");
     }
 
     /// <summary><c>spiffe://trust-domain/ns/NS/sa/SA</c>, or null on a tunnel without a client certificate (tests only).</summary>
@@ -31,6 +31,9 @@ internal sealed class Caller
     public string? Namespace { get; }
 
     public string? ServiceAccount { get; }
+
+    /// <summary><c>namespace/account</c>, as policies name it.</summary>
+    public string? QualifiedAccount { get; }
 
     /// <summary>The client's own address: from <c>forwarded</c> of its node's proxy, else the tunnel's peer.</summary>
     public IPEndPoint Address { get; }

@@ -16,7 +16,7 @@ internal sealed class AccessLog(LogSink sink)
             return;
         var http = exchange.Http;
         var request = http.Request;
-        var status = exchange.Flags.HasFlag(ResponseFlags.DownstreamConnectionTermination) && !http.Response.HasStarted ? 0 : http.Response.StatusCode;
+        var status = exchange.Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !http.Response.HasStarted ? 0 : http.Response.StatusCode;
         _log.Event(LogSeverity.Info, "request complete")
             .Address("src.addr", exchange.Connection.Caller.Address)
             .Text("src.identity", exchange.Connection.Caller.Spiffe)

@@ -15,7 +15,7 @@ internal sealed class RequestDecisions(int capacity, int samplingPercent, Func<l
         if (ending == Ending.Ok && exchange.Attempts <= 1 && exchange.DryRun is null && samplingPercent < 100 && random.Next(100) >= samplingPercent)
             return;
         var http = exchange.Http;
-        var clientLeft = exchange.Flags.HasFlag(ResponseFlags.DownstreamConnectionTermination) && !http.Response.HasStarted;
+        var clientLeft = exchange.Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !http.Response.HasStarted;
         var own = TraceContext.TraceId(http.Request.Headers["traceparent"]);
         var connection = TraceContext.TraceId(exchange.Connection.TraceParent);
         Ring.Add(new RequestDecision

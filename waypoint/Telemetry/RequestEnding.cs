@@ -31,7 +31,7 @@ internal static class RequestEnding
     {
         foreach (var (flag, ending) in ByFlag)
         {
-            if (flags.HasFlag(flag))
+            if (flags.Has(flag))
                 return ending;
         }
 

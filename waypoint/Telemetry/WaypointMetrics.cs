@@ -65,7 +65,7 @@ internal sealed class WaypointMetrics
 
     public void Record(Exchange exchange, TimeSpan duration)
     {
-        var clientLeft = exchange.Flags.HasFlag(ResponseFlags.DownstreamConnectionTermination) && !exchange.Http.Response.HasStarted;
+        var clientLeft = exchange.Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !exchange.Http.Response.HasStarted;
         var key = new SeriesKey(
             exchange.Connection.Caller.Spiffe,
             exchange.Destination,

@@ -45,6 +45,9 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
 
     public RequestDecisions Decisions { get; } = new(100, 100, () => 1, TimeProvider.System, Random.Shared);
 
+    /// <summary>Called with each exchange that has ended, on its own thread.</summary>
+    public Action<Exchange>? OnReport { get; set; }
+
     public DataPath DataPath => _dataPath;
 
     public IReadOnlyCollection<ConnectionReport> Connections => _connections;
@@ -71,6 +74,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
 
     public void Report(Exchange exchange, TimeSpan duration)
     {
+        OnReport?.Invoke(exchange);
         Decisions.Record(exchange, duration);
         _requests.Enqueue(new Reported(
             exchange.Http.Response.StatusCode,

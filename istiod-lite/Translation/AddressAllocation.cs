@@ -9,6 +9,10 @@ internal sealed record AddressBook(IReadOnlyDictionary<string, string> Entries)
 {
     public static readonly AddressBook Empty = new(new SortedDictionary<string, string>(StringComparer.Ordinal));
 
+    /// <summary>The other one if it says the same: who compares references sees that nothing changed.</summary>
+    public AddressBook OrSame(AddressBook other) =>
+        Entries.Count == other.Entries.Count && Entries.All(e => other.Entries.TryGetValue(e.Key, out var address) && address == e.Value) ? other : this;
+
     public static string EntryKey(ServiceEntry entry, string host, bool v6) => $"ServiceEntry {entry.Namespace}/{entry.Name} {host} {(v6 ? "v6" : "v4")}";
 
     public static string ServiceKey(Service service) => $"Service {service.Namespace}/{service.Name} v4";

@@ -77,7 +77,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
 
         // (1)
         var previousBook = _book;
-        var book = changes is null || changes.Any<Service>() || changes.Any<ServiceEntry>() ? AddressAllocator.Allocate(resources, settings, previousBook) : previousBook;
+        var book = changes is null || changes.Any<Service>() || changes.Any<ServiceEntry>() ? AddressAllocator.Allocate(resources, settings, previousBook).OrSame(previousBook) : previousBook;
 
         // (3)
         var accounts = new EndpointAccounts(resources, world.Waypoints);
@@ -99,7 +99,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
 
         // (6)
         var input = new WaypointInput(resources, settings, services, world.Waypoints);
-        var waypointChanges = _waypoints.Update(input, _workloads, new WaypointDelta(settings, changes, serviceChanges, workloadChanges));
+        var waypointChanges = _waypoints.Update(input, _workloads, new WaypointDelta(resources, settings, changes, serviceChanges, workloadChanges));
 
         // (7)
         var changedAddresses = _addresses.Update(serviceChanges, workloadChanges, world.Gateways);

@@ -11,12 +11,14 @@ internal sealed class WaypointDelta
     private readonly List<GatewayRoute> _routes = [];
     private readonly List<string> _hostPatterns = [];
 
+    /// <param name="resources">All documents.</param>
     /// <param name="settings">Of the mesh.</param>
     /// <param name="changes">Null: everything.</param>
     /// <param name="services">Services that changed.</param>
     /// <param name="workloads">Workloads that changed.</param>
     public WaypointDelta(
-        MeshSettings settings, ChangeSet? changes, IReadOnlyList<(MeshService? Before, MeshService? After)> services, IReadOnlyList<(MeshWorkload? Before, MeshWorkload? After)> workloads)
+        ResourceSet resources, MeshSettings settings, ChangeSet? changes, IReadOnlyList<(MeshService? Before, MeshService? After)> services,
+        IReadOnlyList<(MeshWorkload? Before, MeshWorkload? After)> workloads)
     {
         _settings = settings;
         Everything = changes is null;
@@ -34,7 +36,8 @@ internal sealed class WaypointDelta
                 Gateways.Add(gateway);
         }
         ConcernsServices = Everything || services.Count > 0;
-        ConcernsPolicies = Everything || services.Count > 0;
+        // Whether a target is there, and which waypoint it has.
+        ConcernsPolicies = Everything || (services.Count > 0 && HasTargets(resources));
         if (changes is null)
             return;
         _virtualServices.AddRange(changes.Versions<VirtualService>());
@@ -83,6 +86,9 @@ internal sealed class WaypointDelta
     /// <summary>True if a route that changed is, or was, one of the service's.</summary>
     public bool TouchesRoutesOf(MeshService service, WaypointInfo waypoint) =>
         _virtualServices.Exists(v => VirtualRoutes.IsFor(v, service, waypoint, _settings)) || _routes.Exists(r => GatewayRoutes.MayAttach(r, service, waypoint));
+
+    private static bool HasTargets(ResourceSet resources) =>
+        resources.AuthorizationPolicies.Cast<TargetedPolicy>().Concat(resources.RequestAuthentications).Concat(resources.RateLimitPolicies).Any(p => p.Targets.Count > 0);
 
     private bool TouchesByPattern(string hostname) => _hostPatterns.Exists(p => HostNames.Matches(p, hostname));
 }

@@ -1,10 +1,12 @@
 using System.Net;
 using Mesh.IstiodLite.Admin;
+using Mesh.IstiodLite.Admission;
 using Mesh.IstiodLite.Certificates;
 using Mesh.IstiodLite.Discovery;
 using Mesh.IstiodLite.Push;
 using Mesh.IstiodLite.Registration;
 using Mesh.IstiodLite.Resources;
+using Mesh.IstiodLite.Sources;
 using Mesh.IstiodLite.Sources.Files;
 using Mesh.IstiodLite.Telemetry;
 using Mesh.IstiodLite.Translation;
@@ -21,32 +23,42 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
     private readonly Log? _log;
     private readonly TimeProvider _time;
     private readonly Reconciler _reconciler;
-    private readonly FileSource _source;
+    private readonly IMeshSource _source;
+    private readonly ClusterPlane? _cluster;
+    private readonly Health _health;
+    private readonly MetricRegistry _registry;
     private readonly InstanceRegistry _instances;
     private readonly CertificateAuthority _authority;
-    private readonly IDisposable _authoritySource;
+    private readonly IDisposable? _authoritySource;
     private readonly ServerCertificate _serverCertificate;
     private readonly DiscoveryListener _listener;
+    private readonly AdmissionListener? _admission;
     private readonly AdminServer _admin;
     private readonly AdminPort _adminPort;
     private readonly ReadinessTask _configurationReady;
     private readonly ReadinessTask _listenerReady;
 
-    public ControlPlaneHost(ControlPlaneOptions options, MeshSettings settings, LogSink? sink, TimeProvider time)
+    /// <param name="cluster">Null: a folder is served.</param>
+    public ControlPlaneHost(ControlPlaneOptions options, ClusterPlane? cluster, MeshSettings settings, LogSink? sink, TimeProvider time)
     {
+        _cluster = cluster;
         _log = sink?.For("istiod");
         _time = time;
         var readiness = new Readiness(time, _log);
         _configurationReady = readiness.Register("configuration");
         _listenerReady = readiness.Register("discovery");
 
-        var registry = new MetricRegistry();
-        ProcessMetrics.Register(registry);
-        var metrics = new ControlPlaneMetrics(registry);
+        _registry = new MetricRegistry();
+        ProcessMetrics.Register(_registry);
+        var metrics = new ControlPlaneMetrics(_registry);
 
-        var health = new Health(readiness, registry, sink?.For("health"));
+        var health = _health = new Health(readiness, _registry, sink?.For("health"));
 
-        if (options.AuthorityFolder is { } folder)
+        if (cluster is not null)
+        {
+            _authority = cluster.Authority;
+        }
+        else if (options.AuthorityFolder is { } folder)
         {
             var plugged = new PluggedInAuthority(folder, options.StateFolder, time, health, sink?.For("ca"));
             _authority = new CertificateAuthority(plugged.Material, options.Lifetimes, time);
@@ -61,12 +73,13 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
             _authoritySource = root;
         }
 
-        var tokens = TokenKey.Open(options.StateFolder);
         _serverCertificate = new ServerCertificate(_authority, ServerNames(settings), ServerAddresses(options.Listen.Address), time, sink?.For("ca"));
 
         var publisher = new Publisher();
-        _reconciler = new Reconciler(settings, publisher, new AddressBookFile(Path.Combine(options.StateFolder, "addresses.json"), health, _log), metrics, time, sink?.For("config"));
-        _source = new FileSource(new ConfigFolder(options.ConfigFolder), time, sink?.For("files"));
+        _reconciler = new Reconciler(settings, publisher, new AddressBookFile(cluster is null ? Path.Combine(options.StateFolder, "addresses.json") : null, health, _log), metrics, time, sink?.For("config"));
+        _source = cluster?.Source ?? (IMeshSource)new FileSource(new ConfigFolder(options.ConfigFolder), time, sink?.For("files"));
+        var key = cluster is null ? TokenKey.Open(options.StateFolder) : null;
+        var tokens = key is null ? cluster!.Tokens(_reconciler) : new FileTokens(key, time);
         _reconciler.Refresh = _source.RefreshAsync;
         _source.Changed += Apply;
         _instances = new InstanceRegistry(
@@ -79,25 +92,39 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
         var discovery = new DiscoveryService(_reconciler, publisher, tokens, metrics, time, sink?.For("xds"));
         health.Ask("clients", () => ClientFaults.Of(discovery.Streams, time.GetUtcNow()));
         health.Ask("documents", _reconciler.Faults);
-        var signing = new SigningService(_authority, tokens, _reconciler, metrics, time, sink?.For("ca"));
-        var registration = new RegistrationApi(_instances, tokens, _reconciler, time);
+        health.Ask("source", _source.Faults);
+        var signing = new SigningService(_authority, tokens, _reconciler, metrics, sink?.For("ca"));
+        var registration = key is null ? null : new RegistrationApi(_instances, key, _reconciler, time);
         _listener = new DiscoveryListener(options.Listen, discovery, signing, registration, _serverCertificate, time, _log);
+        _admission = options.Webhook is { } webhook ? new AdmissionListener(webhook, _serverCertificate, sink?.For("admission")) : null;
         _admin = new AdminServer(sink);
         _adminPort = _admin.Listen("admin", [options.Admin], routes => DebugPages.Map(routes, _reconciler, publisher, discovery, readiness, health, metrics, _authority, options.StateFolder));
     }
 
     public IPEndPoint DiscoveryEndPoint => _listener.EndPoint;
+    public IPEndPoint? WebhookEndPoint => _admission?.EndPoint;
     public IPEndPoint AdminEndPoint => _adminPort.EndPoints[0];
 
-    /// <summary>Documents first, then the pages, then the clients: whoever connects gets the whole state.</summary>
+    /// <summary>
+    /// Documents first, then the pages, then the clients: whoever connects gets the whole state. A cluster may be away for long, so there the pages come
+    /// first and say what is waited for.
+    /// </summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
-        _reconciler.Apply(_source.Start(), _time.GetTimestamp());
-        _instances.Restore();
+        if (_cluster is not null)
+            await _admin.StartAsync(cancellation);
+        var first = await _source.StartAsync(cancellation);
+        _reconciler.Apply(first, _time.GetTimestamp());
+        if (_cluster is null)
+            _instances.Restore();
         _configurationReady.Complete();
-        await _admin.StartAsync(cancellation);
+        if (_cluster is null)
+            await _admin.StartAsync(cancellation);
         await _listener.StartAsync(cancellation);
+        if (_admission is not null)
+            await _admission.StartAsync(cancellation);
         _listenerReady.Complete();
+        _cluster?.Start(_reconciler, _health, _registry);
     }
 
     public async Task StopAsync(TimeSpan deadline)
@@ -108,12 +135,17 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _source.DisposeAsync();
+        if (_cluster is not null)
+            await _cluster.DisposeAsync();
+        else
+            await _source.DisposeAsync();
         _instances.Dispose();
         await _listener.DisposeAsync();
+        if (_admission is not null)
+            await _admission.DisposeAsync();
         await _admin.DisposeAsync();
         _serverCertificate.Dispose();
-        _authoritySource.Dispose();
+        _authoritySource?.Dispose();
     }
 
     private void Apply(FolderState state, long noticed)

@@ -5,13 +5,28 @@ using Mesh.Runtime;
 
 namespace Mesh.IstiodLite;
 
-[Verb("run", isDefault: true, HelpText = "Serves a folder of YAML documents: configuration and certificates for ztunnels and waypoints.")]
+[Verb("run", isDefault: true, HelpText = "Serves a cluster, or a folder of YAML documents: configuration and certificates for ztunnels and waypoints.")]
 internal sealed class RunOptions
 {
-    [Option("config-dir", Required = true, HelpText = "Folder of YAML documents, watched; subfolders included.")]
+    [Option("in-cluster", HelpText = "Serves the cluster that this pod runs in.")]
+    public bool InCluster { get; set; }
+
+    [Option("kubeconfig", HelpText = "Serves the cluster that this kubeconfig names.")]
+    public string? KubeConfig { get; set; }
+
+    [Option("context", HelpText = "With --kubeconfig: another context than the current one.")]
+    public string? Context { get; set; }
+
+    [Option("webhook", HelpText = "Address and port of the validating webhook (HTTPS), such as 0.0.0.0:15017; without it there is none.")]
+    public string? Webhook { get; set; }
+
+    [Option("waypoint-image", HelpText = "In a cluster: the image of the waypoints that are deployed for Gateways.")]
+    public string? WaypointImage { get; set; }
+
+    [Option("config-dir", HelpText = "Serves a folder of YAML documents, watched; subfolders included.")]
     public string ConfigDir { get; set; } = string.Empty;
 
-    [Option("state-dir", Required = true, HelpText = "Folder for the root certificate, its key (mode 0600) and what must survive a restart.")]
+    [Option("state-dir", HelpText = "With --config-dir: folder for the root certificate, its key (mode 0600) and what must survive a restart.")]
     public string StateDir { get; set; } = string.Empty;
 
     [Option("listen", Default = "127.0.0.1:15012", HelpText = "Address and port of discovery and certificates (gRPC over TLS).")]
@@ -115,11 +130,16 @@ internal sealed record ControlPlaneOptions
     public required string StateFolder { get; init; }
     public required IPEndPoint Listen { get; init; }
     public required IPEndPoint Admin { get; init; }
+    /// <summary>Null: no webhook.</summary>
+    public IPEndPoint? Webhook { get; init; }
     public required string? MeshConfigFile { get; init; }
     public required CertificateLifetimes Lifetimes { get; init; }
     /// <summary>Null: the root is made here.</summary>
     public required string? AuthorityFolder { get; init; }
     public required IPNetwork ServicePool { get; init; }
+
+    /// <summary>Null: a folder is served.</summary>
+    public ClusterOptions? Cluster { get; init; }
 
     /// <summary>Collects every mistake instead of stopping at the first.</summary>
     public static ControlPlaneOptions From(RunOptions options, List<string> errors)
@@ -142,7 +162,12 @@ internal sealed record ControlPlaneOptions
 
         if (!IPNetwork.TryParse(options.ServiceCidr, out var pool))
             errors.Add($"--service-cidr is \"{options.ServiceCidr}\"; write a network such as 240.241.0.0/16");
-        if (!Directory.Exists(options.ConfigDir))
+        var wanted = new[] { options.ConfigDir.Length > 0, options.InCluster, options.KubeConfig is not null }.Count(w => w);
+        if (wanted != 1)
+            errors.Add("say what to serve: one of --in-cluster, --kubeconfig FILE and --config-dir FOLDER");
+        else if (options.ConfigDir.Length > 0 && options.StateDir.Length == 0)
+            errors.Add("--config-dir needs --state-dir, where the root certificate is kept");
+        if (options.ConfigDir.Length > 0 && !Directory.Exists(options.ConfigDir))
             errors.Add($"the configuration folder {options.ConfigDir} does not exist; create it or name another with --config-dir");
         if (options.MeshConfig is { } file && !File.Exists(file))
             errors.Add($"the MeshConfig file {file} does not exist");
@@ -151,10 +176,12 @@ internal sealed record ControlPlaneOptions
             errors.Add($"--default-cert-ttl {options.DefaultCertTtl} is longer than --max-cert-ttl {options.MaxCertTtl}");
         return new ControlPlaneOptions
         {
-            ConfigFolder = Path.GetFullPath(options.ConfigDir),
-            StateFolder = Path.GetFullPath(options.StateDir),
+            ConfigFolder = options.ConfigDir.Length > 0 ? Path.GetFullPath(options.ConfigDir) : string.Empty,
+            StateFolder = options.StateDir.Length > 0 ? Path.GetFullPath(options.StateDir) : string.Empty,
+            Cluster = options.InCluster || options.KubeConfig is not null ? ClusterOptions.From(options) : null,
             Listen = EndPoint("listen", options.Listen),
             Admin = EndPoint("admin", options.Admin),
+            Webhook = options.Webhook is { } webhook ? EndPoint("webhook", webhook) : null,
             MeshConfigFile = options.MeshConfig,
             Lifetimes = lifetimes,
             AuthorityFolder = options.CaDir is { } ca ? Path.GetFullPath(ca) : null,

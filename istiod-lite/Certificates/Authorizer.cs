@@ -19,6 +19,7 @@ internal static class Authorizer
         var own = caller switch
         {
             WorkloadCaller w => new SpiffeId(trustDomain, w.Namespace, w.ServiceAccount),
+            NodeCaller { Account: { } account } => new SpiffeId(trustDomain, account.Namespace, account.Name),
             _ => new SpiffeId(trustDomain, systemNamespace, "ztunnel"),
         };
         if (string.IsNullOrEmpty(impersonated))

@@ -20,14 +20,15 @@ internal interface IMeshView
 }
 
 /// <summary>IstioCertificateService: (1) who asks  (2) for whom, and may they  (3) is the request sound  (4) sign.</summary>
-internal sealed class SigningService(CertificateAuthority authority, TokenKey tokens, IMeshView mesh, ControlPlaneMetrics metrics, TimeProvider time, Log? log)
+internal sealed class SigningService(CertificateAuthority authority, ITokenVerifier tokens, IMeshView mesh, ControlPlaneMetrics metrics, Log? log)
 {
     public async Task<IstioCertificateResponse> CreateCertificateAsync(IstioCertificateRequest request, GrpcServerCall call)
     {
         metrics.CsrRequests.Increment();
 
         // (1)
-        if (tokens.Verify(call.BearerToken, time.GetUtcNow(), out var reason) is not { } caller)
+        var (caller, reason) = await tokens.VerifyAsync(call.BearerToken, call.Cancellation);
+        if (caller is null)
         {
             metrics.AuthenticationFailures.Increment();
             log?.Warn($"certificate refused to {call.RemoteEndPoint}: {reason}");

@@ -16,6 +16,9 @@ internal abstract record Caller
 /// <summary>The agent of a node: may ask for the identities of the pods scheduled there.</summary>
 internal sealed record NodeCaller(string Node) : Caller
 {
+    /// <summary>Namespace and name of the account it runs under; null: the usual one.</summary>
+    public (string Namespace, string Name)? Account { get; init; }
+
     public override string Name => $"node {Node}";
 }
 
@@ -23,6 +26,23 @@ internal sealed record NodeCaller(string Node) : Caller
 internal sealed record WorkloadCaller(string Namespace, string ServiceAccount, string? Pod) : Caller
 {
     public override string Name => Pod is null ? $"workload {Namespace}/{ServiceAccount}" : $"workload {Namespace}/{ServiceAccount}/{Pod}";
+}
+
+/// <summary>Finds out who holds a token.</summary>
+internal interface ITokenVerifier
+{
+    /// <summary>The caller, or null with the reason; nothing of the token is in it. Not being able to find out is a <see cref="Mesh.Xds.Grpc.GrpcException"/>.</summary>
+    ValueTask<(Caller? Caller, string Reason)> VerifyAsync(string? token, CancellationToken cancellation);
+}
+
+/// <summary>Tokens of file mode, by their key alone.</summary>
+internal sealed class FileTokens(TokenKey key, TimeProvider time) : ITokenVerifier
+{
+    public ValueTask<(Caller? Caller, string Reason)> VerifyAsync(string? token, CancellationToken cancellation)
+    {
+        var caller = key.Verify(token, time.GetUtcNow(), out var reason);
+        return ValueTask.FromResult((caller, reason));
+    }
 }
 
 /// <summary>Tokens of file mode: "mesh1.claims.signature", HMAC-SHA256 with a key in the state folder. Kubernetes' tokens take their place there.</summary>

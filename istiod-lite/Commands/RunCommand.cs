@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Mesh.IstiodLite.Certificates;
 using Mesh.IstiodLite.Translation;
+using Mesh.Kubernetes.Connection;
 using Mesh.Runtime;
 using Mesh.Runtime.Admin;
 using Mesh.Runtime.Logging;
@@ -16,7 +17,7 @@ internal static class RunCommand
     {
         var errors = new List<string>();
         var options = ControlPlaneOptions.From(arguments, errors);
-        var settings = MeshSettings.FromEnvironment(Environment.GetEnvironmentVariables(), errors) with { Standalone = true, ServicePool = options.ServicePool };
+        var settings = MeshSettings.FromEnvironment(Environment.GetEnvironmentVariables(), errors) with { Standalone = options.Cluster is null, ServicePool = options.ServicePool };
         if (options.MeshConfigFile is { } file && File.Exists(file))
             settings = MeshConfigReader.Apply(settings, await File.ReadAllTextAsync(file), (line, reason, fix) => errors.Add($"{file}:{line}: {reason}; {fix}"));
         if (!LogFilter.TryParse(arguments.Log ?? Environment.GetEnvironmentVariable("RUST_LOG") ?? "info", out var filter, out var clause))
@@ -38,11 +39,24 @@ internal static class RunCommand
         });
         try
         {
-            await using var host = new ControlPlaneHost(options, settings, sink, TimeProvider.System);
-            await host.StartAsync(CancellationToken.None);
+            using var stopping = new CancellationTokenSource();
+            _ = ended.Task.ContinueWith(_ => stopping.Cancel(), stopping.Token, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            var cluster = options.Cluster is { } wanted
+                ? await ClusterPlane.OpenAsync(wanted, settings, options.Lifetimes, sink, TimeProvider.System, stopping.Token)
+                : null;
+            await using var host = new ControlPlaneHost(options, cluster, settings, sink, TimeProvider.System);
+            await host.StartAsync(stopping.Token);
             await ended.Task;
             await host.StopAsync(_drainDeadline);
             return ExitCodes.Ok;
+        }
+        catch (OperationCanceledException) when (ended.Task.IsCompleted)
+        {
+            return ExitCodes.Ok;
+        }
+        catch (ClusterConfigurationException e)
+        {
+            return await FailAsync(e.Message, ExitCodes.Configuration);
         }
         catch (StateException e)
         {

@@ -13,7 +13,8 @@ using Microsoft.Extensions.Hosting;
 namespace Mesh.IstiodLite.Discovery;
 
 /// <summary>Port 15012: discovery and certificates, gRPC over TLS; registrations, JSON over TLS. Nothing is bound before <see cref="StartAsync"/>.</summary>
-internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService discovery, SigningService signing, RegistrationApi registration, ServerCertificate certificate, TimeProvider time, Log? log) : IAsyncDisposable
+/// <param name="registration">Null: a cluster's own objects are the registry.</param>
+internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService discovery, SigningService signing, RegistrationApi? registration, ServerCertificate certificate, TimeProvider time, Log? log) : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
     private WebApplication? _application;
@@ -32,7 +33,7 @@ internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService di
         var grpc = new GrpcServerOptions { Time = time, Stopping = _stopping.Token, UnexpectedFailure = (call, e) => log?.Error($"{call.Method} failed: {e}") };
         _application.MapGrpcDuplex(GrpcMethods.DeltaAggregatedResources, discovery.ServeAsync, grpc);
         _application.MapGrpcUnary(GrpcMethods.CreateCertificate, signing.CreateCertificateAsync, grpc);
-        registration.Map(_application);
+        registration?.Map(_application);
         _application.UseEndpoints(_ => { });
         await _application.StartAsync(cancellation);
         log?.Info($"discovery and certificates on https://{EndPoint}");

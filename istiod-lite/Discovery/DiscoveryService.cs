@@ -19,7 +19,7 @@ internal sealed class DiscoveryService
 {
     private readonly Reconciler _mesh;
     private readonly Publisher _publisher;
-    private readonly TokenKey _tokens;
+    private readonly ITokenVerifier _tokens;
     private readonly ControlPlaneMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly Log? _log;
@@ -29,7 +29,7 @@ internal sealed class DiscoveryService
     private readonly ConcurrentDictionary<string, Counter> _pushes = new(StringComparer.Ordinal);
     private readonly Func<string, Counter> _pushCounter;
 
-    public DiscoveryService(Reconciler mesh, Publisher publisher, TokenKey tokens, ControlPlaneMetrics metrics, TimeProvider time, Log? log)
+    public DiscoveryService(Reconciler mesh, Publisher publisher, ITokenVerifier tokens, ControlPlaneMetrics metrics, TimeProvider time, Log? log)
     {
         (_mesh, _publisher, _tokens, _metrics, _time, _log) = (mesh, publisher, tokens, metrics, time, log);
         _pushCounter = type => metrics.Pushes.With(ControlPlaneMetrics.ShortType(type));
@@ -43,7 +43,8 @@ internal sealed class DiscoveryService
     public async Task ServeAsync(GrpcServerStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse> call)
     {
         // (1)
-        if (_tokens.Verify(call.BearerToken, _time.GetUtcNow(), out var reason) is not { } caller)
+        var (caller, reason) = await _tokens.VerifyAsync(call.BearerToken, call.Cancellation);
+        if (caller is null)
         {
             _metrics.ConnectionsClosed.Increment();
             _log?.Warn($"stream refused to {call.RemoteEndPoint}: {reason}");

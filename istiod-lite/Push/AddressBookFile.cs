@@ -8,7 +8,8 @@ using Mesh.Runtime.Logging;
 namespace Mesh.IstiodLite.Push;
 
 /// <summary>Addresses that were given out survive a restart: clients and DNS caches hold them.</summary>
-internal sealed partial class AddressBookFile(string path, Health health, Log? log)
+/// <param name="path">Null: nothing is kept here, because the cluster keeps it in the status of its objects.</param>
+internal sealed partial class AddressBookFile(string? path, Health health, Log? log)
 {
     private string? _written;
 
@@ -34,7 +35,7 @@ internal sealed partial class AddressBookFile(string path, Health health, Log? l
     public void Write(AddressBook book)
     {
         var text = JsonSerializer.Serialize(new SortedDictionary<string, string>(book.Entries.ToDictionary(), StringComparer.Ordinal), BookJson.Default.SortedDictionaryStringString);
-        if (text == _written)
+        if (path is null || text == _written)
             return;
         try
         {

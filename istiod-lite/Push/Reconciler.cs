@@ -22,6 +22,9 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
 {
     private volatile MeshState? _current;
 
+    /// <summary>The current state is another one; raised on the thread that brought the change.</summary>
+    public event Action? Applied;
+
     // under _gate
     private readonly Lock _gate = new();
     private FolderState? _folder;
@@ -119,6 +122,7 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
         // Looking for mistakes means looking at everything: when instances come and go nothing is wrong with documents that was right before.
         if (isFirst || folder.Problems.Count > 0 || changes.Exists(c => (c.After ?? c.Before) is not (Pod or EndpointSlice or WorkloadEntry or Node)))
             Report(state);
+        Applied?.Invoke();
         log?.Debug($"{folder.Resources.Count} documents in {folder.Files} files in force, {changed} resources changed");
     }
 

@@ -18,6 +18,9 @@ internal sealed class Gateway : Resource
     public IReadOnlyList<GatewayStatusAddress> SpecAddresses { get; init; } = [];
     public IReadOnlyList<GatewayStatusAddress> StatusAddresses { get; init; } = [];
     public IReadOnlyDictionary<string, string> InfrastructureLabels { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, string> InfrastructureAnnotations { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    /// <summary>The ConfigMap of spec.infrastructure.parametersRef, in the Gateway's namespace.</summary>
+    public string? ParametersName { get; init; }
 }
 
 /// <summary>A reference from a route to a parent or a backend; fields are null where the document does not say.</summary>

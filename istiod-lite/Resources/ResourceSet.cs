@@ -38,6 +38,7 @@ internal sealed class ResourceSet
     public IReadOnlyList<TelemetryResource> Telemetries => Of<TelemetryResource>();
     public IReadOnlyList<VirtualService> VirtualServices => Of<VirtualService>();
     public IReadOnlyList<DestinationRule> DestinationRules => Of<DestinationRule>();
+    public IReadOnlyList<ConfigMap> ConfigMaps => Of<ConfigMap>();
     public IReadOnlyList<GatewayClass> GatewayClasses => Of<GatewayClass>();
     public IReadOnlyList<Gateway> Gateways => Of<Gateway>();
     public IReadOnlyList<HttpRouteResource> HttpRoutes => Of<HttpRouteResource>();

@@ -47,12 +47,15 @@ internal static class DocumentDecoder
         if (!known.Versions.Contains(apiVersion[(slash + 1)..], StringComparer.Ordinal))
             return Refused(file, LineOf(map, "apiVersion"), IdentityOf(map, known), $"{kind} has no version {apiVersion}", $"use {string.Join(" or ", known.Versions.Select(v => group.Length == 0 ? v : $"{group}/{v}"))}");
 
-        return DecodeKnown(map, file, known, rules);
+        return DecodeKnown(map, file, known, rules, new DocumentFaults());
     }
 
-    private static DecodedDocument DecodeKnown(YamlMapping map, string file, KnownKind known, DocumentRules rules)
+    /// <summary>An object that an API server has stored: its schema and its webhooks have judged it, only what cannot be read is refused.</summary>
+    public static DecodedDocument DecodeStored(YamlMapping map, string origin, KnownKind known) =>
+        DecodeKnown(map, origin, known, (_, _, _) => { }, new DocumentFaults(ignoreUnknownFields: true));
+
+    private static DecodedDocument DecodeKnown(YamlMapping map, string file, KnownKind known, DocumentRules rules, DocumentFaults faults)
     {
-        var faults = new DocumentFaults();
         var reader = new FieldReader(map, known.Kind, faults);
         reader.Ignore("apiVersion", "kind");
         var meta = reader.Object("metadata", r => MetaDecoder.Decode(r, known.Namespaced));

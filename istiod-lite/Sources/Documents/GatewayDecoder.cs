@@ -28,11 +28,18 @@ internal static class GatewayDecoder
         return root.Object("spec", spec =>
         {
             spec.Ignore("allowedListeners", "backendTLS", "tls", "defaultScope");
-            IReadOnlyDictionary<string, string>? labels = null;
+            IReadOnlyDictionary<string, string>? labels = null, annotations = null;
+            string? parameters = null;
             spec.Object("infrastructure", i =>
             {
-                i.Ignore("annotations", "parametersRef");
                 labels = i.StringMap("labels");
+                annotations = i.StringMap("annotations");
+                i.Object("parametersRef", r =>
+                {
+                    r.Ignore("group");
+                    var name = r.String("name");
+                    parameters = r.String("kind") is "ConfigMap" ? name : null;
+                });
             });
             return new Gateway
             {
@@ -43,6 +50,8 @@ internal static class GatewayDecoder
                 StatusAddresses = addresses,
                 Listeners = spec.Objects("listeners", Listener),
                 InfrastructureLabels = labels ?? new Dictionary<string, string>(StringComparer.Ordinal),
+                InfrastructureAnnotations = annotations ?? new Dictionary<string, string>(StringComparer.Ordinal),
+                ParametersName = parameters,
             };
         }) ?? new Gateway { Meta = meta, Position = position, StatusAddresses = addresses };
     }

@@ -68,6 +68,8 @@ internal static class KnownKinds
 
     private static readonly Dictionary<(string, string), KnownKind> _index = _all.ToDictionary(k => (k.Group, k.Kind));
 
+    public static IReadOnlyList<KnownKind> All => _all;
+
     public static KnownKind? Find(string group, string kind) => _index.GetValueOrDefault((group, kind));
 
     public static bool IsAcceptedAndIgnored(string group, string kind) => _ignored.Contains($"{group}/{kind}");

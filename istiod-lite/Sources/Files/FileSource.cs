@@ -12,7 +12,7 @@ namespace Mesh.IstiodLite.Sources.Files;
 /// A file that was moved into place is complete and is read at once; one that is being written is read a moment after its first event. That moment belongs
 /// to each file: no change waits for another one, and a burst never waits for silence.
 /// </remarks>
-internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? log) : IAsyncDisposable
+internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? log) : IMeshSource
 {
     /// <summary>Long enough for the second write of an editor to have happened, short enough not to be noticed.</summary>
     private static readonly TimeSpan _settle = TimeSpan.FromMilliseconds(10);
@@ -37,6 +37,11 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
 
     /// <summary>Called from the watching task, one call at a time, with the time at which the change was noticed.</summary>
     public event Action<FolderState, long>? Changed;
+
+    public Task<FolderState> StartAsync(CancellationToken cancellation) => Task.FromResult(Start());
+
+    /// <summary>A folder that is gone is a problem of the state that it tells.</summary>
+    public IEnumerable<string> Faults() => [];
 
     /// <summary>Reads everything once; from then on changes are told.</summary>
     public FolderState Start()

@@ -5,7 +5,8 @@ namespace Mesh.IstiodLite.Sources.Yaml;
 internal sealed record Fault(int Line, string Reason, string Fix, bool SchemaOnly);
 
 /// <summary>What is wrong with one document, as it is found: all of it, not only the first; and what is merely odd.</summary>
-internal sealed class DocumentFaults
+/// <param name="ignoreUnknownFields">True for what an API server has accepted: a field that nobody knows here belongs to a newer release.</param>
+internal sealed class DocumentFaults(bool ignoreUnknownFields = false)
 {
     private const int MostReported = 20;
 
@@ -27,6 +28,8 @@ internal sealed class DocumentFaults
 
     public void AddUnknownField(int line, string reason, string fix, bool schemaOnly)
     {
+        if (ignoreUnknownFields)
+            return;
         RefusedByWebhook |= !schemaOnly;
         Note(Items, new Fault(line, reason, fix, schemaOnly));
         _misspelt.Add(line);

@@ -58,6 +58,15 @@ public sealed partial class KubeClient
         return PatchAsync(path, body, "application/apply-patch+yaml", cancellation);
     }
 
+    /// <summary>As <see cref="ApplyAsync"/> with force, but nothing is stored: admission and validation say what they would say.</summary>
+    public Task<PartialObject> TryApplyAsync(ResourceType type, string? ns, string name, JsonObject body, string fieldManager, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        ArgumentNullException.ThrowIfNull(body);
+        var path = $"{type.ObjectPath(ns, name)}?fieldManager={Uri.EscapeDataString(fieldManager)}&force=true&dryRun=All";
+        return PatchAsync(path, body, "application/apply-patch+yaml", cancellation);
+    }
+
     /// <summary>JSON merge patch: null deletes, lists are replaced whole. metadata.resourceVersion in it is a lock.</summary>
     public Task<PartialObject> MergeAsync(ResourceType type, string? ns, string name, JsonObject patch, string? subresource, CancellationToken cancellation)
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Mesh.Kubernetes.Connection;
 using Mesh.Kubernetes.Objects;
@@ -53,6 +54,20 @@ public sealed partial class KubeClient : IDisposable
     public void Dispose() => _http.Dispose();
 
     public Task<T> GetAsync<T>(string path, JsonTypeInfo<T> json, CancellationToken cancellation) => ReadAsync(() => new HttpRequestMessage(HttpMethod.Get, path), json, cancellation);
+
+    /// <summary>The answer as it is, for what has no type of its own here.</summary>
+    public async Task<JsonObject> GetJsonAsync(string path, CancellationToken cancellation)
+    {
+        var body = await SendAsync(() => new HttpRequestMessage(HttpMethod.Get, path), cancellation);
+        try
+        {
+            return JsonNode.Parse(body) as JsonObject ?? throw new JsonException("no object");
+        }
+        catch (JsonException e)
+        {
+            throw new KubeException(KubeFailure.Malformed, $"GET {path}: the answer is no object: {e.Message}", e);
+        }
+    }
 
     /// <summary>Null: the object does not exist. An API that is not served is still a failure.</summary>
     public async Task<T?> FindAsync<T>(ResourceType type, string? ns, string name, JsonTypeInfo<T> json, CancellationToken cancellation)

@@ -1,4 +1,5 @@
 using Mesh.Kubernetes.Leases;
+using Mesh.Kubernetes.Requests;
 using Mesh.Testing;
 using Mesh.Testing.Kubernetes;
 using Mesh.Testing.Kubernetes.Serving;
@@ -97,5 +98,5 @@ public sealed class LeaderElectorTests : IAsyncLifetime
         Assert.True(await Elector(client, "b").TryAsync(CancellationToken.None));
     }
 
-    private static LeaderElector Elector(Requests.KubeClient client, string identity) => new(client, new LeaderElectorOptions { Namespace = "default", Name = "leader", Identity = identity });
+    private static LeaderElector Elector(KubeClient client, string identity) => new(client, new LeaderElectorOptions { Namespace = "default", Name = "leader", Identity = identity });
 }

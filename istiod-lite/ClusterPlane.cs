@@ -1,0 +1,138 @@
+using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Leadership;
+using Mesh.IstiodLite.Push;
+using Mesh.IstiodLite.Sources.Kubernetes;
+using Mesh.IstiodLite.Telemetry;
+using Mesh.IstiodLite.Translation;
+using Mesh.Kubernetes.Connection;
+using Mesh.Kubernetes.Informers;
+using Mesh.Kubernetes.Leases;
+using Mesh.Kubernetes.Recording;
+using Mesh.Kubernetes.Requests;
+using Mesh.Runtime.Logging;
+using Mesh.Runtime.Metrics;
+
+namespace Mesh.IstiodLite;
+
+/// <summary>Which cluster, and as whom.</summary>
+internal sealed record ClusterOptions
+{
+    /// <summary>Null: the pod's own service account.</summary>
+    public string? KubeConfig { get; init; }
+    public string? Context { get; init; }
+
+    /// <summary>Unique among the replicas.</summary>
+    public required string Identity { get; init; }
+
+    /// <summary>Audiences of tokens that are accepted (Istio: TOKEN_AUDIENCES).</summary>
+    public IReadOnlyList<string> Audiences { get; init; } = ["istio-ca"];
+
+    /// <summary>namespace/account of node agents (Istio: CA_TRUSTED_NODE_ACCOUNTS).</summary>
+    public required IReadOnlySet<string> TrustedNodeAccounts { get; init; }
+    public InformerOptions Informers { get; init; } = new();
+
+    /// <summary>Of the pods of waypoints.</summary>
+    public string? WaypointImage { get; init; }
+
+    /// <summary>Names of the environment variables are Istio's.</summary>
+    public static ClusterOptions From(RunOptions options)
+    {
+        static string[] List(string name, string fallback) => (Environment.GetEnvironmentVariable(name) is { Length: > 0 } text ? text : fallback).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var ns = Environment.GetEnvironmentVariable("POD_NAMESPACE") is { Length: > 0 } own ? own : "istio-system";
+        return new ClusterOptions
+        {
+            KubeConfig = options.KubeConfig,
+            Context = options.Context,
+            WaypointImage = options.WaypointImage,
+            Identity = Environment.GetEnvironmentVariable("POD_NAME") is { Length: > 0 } pod ? pod : $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}",
+            Audiences = List("TOKEN_AUDIENCES", "istio-ca"),
+            TrustedNodeAccounts = List("CA_TRUSTED_NODE_ACCOUNTS", $"{ns}/ztunnel").ToHashSet(StringComparer.Ordinal),
+        };
+    }
+}
+
+/// <summary>Everything that is there because the control plane runs on Kubernetes.</summary>
+internal sealed class ClusterPlane : IAsyncDisposable
+{
+    private readonly KubeClient _client;
+    private readonly ClusterOptions _options;
+    private readonly MeshSettings _settings;
+    private readonly LogSink? _sink;
+    private LeaderGroup? _leaders;
+    private EventRecorder? _recorder;
+
+    private ClusterPlane(KubeClient client, ClusterOptions options, MeshSettings settings, CertificateAuthority authority, LogSink? sink)
+    {
+        _client = client;
+        _options = options;
+        _settings = settings;
+        _sink = sink;
+        Authority = authority;
+        Source = new KubernetesSource(client, settings.SystemNamespace, options.Informers, client.Time, sink?.For("kubernetes"));
+    }
+
+    public CertificateAuthority Authority { get; }
+    public KubernetesSource Source { get; }
+    public LeaderGroup? Leaders => _leaders;
+
+    public ITokenVerifier Tokens(IMeshView mesh) => new ClusterTokens(_client, _options.Audiences, _options.TrustedNodeAccounts, mesh);
+
+    /// <summary>Waits until the API server gives the authority. Configuration that cannot be used is a <see cref="ClusterConfigurationException"/>.</summary>
+    public static async Task<ClusterPlane> OpenAsync(ClusterOptions options, MeshSettings settings, CertificateLifetimes lifetimes, LogSink? sink, TimeProvider time, CancellationToken cancellation)
+    {
+        var cluster = options.KubeConfig is { } file ? KubeConfigFile.Load(file, options.Context, time) : InClusterConfiguration.Load(time);
+        var client = new KubeClient(cluster, new KubeClientOptions { Time = time, UserAgent = "istiod-lite" });
+        try
+        {
+            sink?.For("istiod").Info($"the cluster is {cluster.Server} ({cluster.Origin})");
+            var material = await ClusterAuthority.OpenAsync(client, settings.SystemNamespace, settings.TrustDomain, lifetimes.Root, sink?.For("ca"), cancellation);
+            return new ClusterPlane(client, options, settings, new CertificateAuthority(material, lifetimes, time), sink);
+        }
+        catch
+        {
+            client.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>From now on what the mesh wants is written, by whichever replica leads.</summary>
+    public void Start(Reconciler mesh, Health health, MetricRegistry registry)
+    {
+        var lease = new LeaderElectorOptions
+        {
+            Namespace = _settings.SystemNamespace,
+            Name = _settings.Revision.Length == 0 ? "istiod-lite" : $"istiod-lite-{_settings.Revision}",
+            Identity = _options.Identity,
+        };
+        var log = _sink?.For("leader");
+        var discovery = $"istiod{(_settings.Revision.Length == 0 ? "" : "-" + _settings.Revision)}.{_settings.SystemNamespace}.svc:15012";
+        var waypoints = new WaypointSettings { DiscoveryAddress = discovery };
+        if (_options.WaypointImage is { } image)
+            waypoints = waypoints with { Image = image };
+        _recorder = new EventRecorder(_client, "istiod-lite", _options.Identity, log is null ? null : log.Warn);
+        LeaderTask[] tasks =
+        [
+            new StatusWriter(_client, mesh, health, log),
+            new RootDistribution(_client, mesh, () => Authority.RootPem, _options.Informers, health, log),
+            new WaypointDeployments(_client, mesh, waypoints, _options.Informers, (resource, reason, text) => ClusterEvents.Tell(_recorder, resource, reason, text), health, log),
+            new WebhookTrust(_client, _settings.SystemNamespace, () => Authority.RootPem, _options.Informers, health, log),
+            new ClusterEvents(_recorder, mesh, health, _client.Time, log),
+        ];
+        _leaders = new LeaderGroup(_client, lease, tasks, health, registry, log);
+        mesh.Applied += _leaders.Signal;
+        Authority.Changed += _leaders.Signal;
+        _recorder.Start();
+        _leaders.Start();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The leader first: it gives its lease back, and another replica writes on. The connection last: everything else uses it.
+        if (_leaders is not null)
+            await _leaders.DisposeAsync();
+        if (_recorder is not null)
+            await _recorder.DisposeAsync();
+        await Source.DisposeAsync();
+        _client.Dispose();
+    }
+}

@@ -1,0 +1,154 @@
+using System.Text.Json.Nodes;
+using Mesh.IstiodLite.Resources;
+using Mesh.IstiodLite.Translation;
+using Mesh.Kubernetes;
+
+namespace Mesh.IstiodLite.Leadership;
+
+/// <summary>What waypoints are made of.</summary>
+internal sealed record WaypointSettings
+{
+    /// <summary>Image of the waypoint's container.</summary>
+    public string Image { get; init; } = "mesh/waypoint:latest";
+
+    /// <summary>Host and port of discovery, as pods reach it.</summary>
+    public required string DiscoveryAddress { get; init; }
+}
+
+/// <summary>One object of a waypoint, as it is applied.</summary>
+internal sealed record WaypointObject(ResourceType Type, string Namespace, string Name, JsonObject Body);
+
+/// <summary>The objects of one waypoint Gateway (reference: istiod 5.4, 5.5). Pure.</summary>
+internal static class WaypointTemplate
+{
+    /// <summary>Of this program; a Gateway that a newer controller has taken over is left to it.</summary>
+    public const int ControllerVersion = 5;
+    public const string ControllerVersionAnnotation = "gateway.istio.io/controller-version";
+    private const string NameOverride = "gateway.istio.io/name-override";
+    private const string ServiceType = "networking.istio.io/service-type";
+    private const string ManagedValue = "istio.io-mesh-controller";
+
+    public static string NameOf(Gateway gateway) => gateway.Meta.Annotation(NameOverride) is { Length: > 0 } name ? name : gateway.Name;
+
+    public static string AccountOf(Gateway gateway) => gateway.Meta.Annotation(WellKnown.GatewayServiceAccount) is { Length: > 0 } name ? name : NameOf(gateway);
+
+    /// <param name="overlays">Of the Gateway's own parameters and of its class; the later counts more.</param>
+    public static IEnumerable<WaypointObject> Of(Gateway gateway, MeshSettings mesh, WaypointSettings settings, string network, IReadOnlyList<WaypointOverlay> overlays)
+    {
+        var labels = Carried(gateway, gateway.InfrastructureLabels.Count > 0 ? gateway.InfrastructureLabels : gateway.Meta.Labels);
+        labels[WellKnown.GatewayManaged] = ManagedValue;
+        labels[WellKnown.GatewayName] = gateway.Name;
+        labels["gateway.networking.k8s.io/gateway-class-name"] = gateway.ClassName;
+        if (network.Length > 0)
+            labels.TryAdd(WellKnown.Network, network);
+        var annotations = Carried(gateway, gateway.InfrastructureAnnotations.Count > 0 ? gateway.InfrastructureAnnotations : gateway.Meta.Annotations);
+        var name = NameOf(gateway);
+        WaypointObject Made(ResourceType type, string objectName, string overlay, JsonObject body, bool onlyWhereAsked = false)
+        {
+            var patches = overlays.Select(o => o.For(overlay)).OfType<JsonObject>().ToList();
+            var result = patches.Aggregate(body, WaypointOverlay.Merge);
+            // Whatever a patch says: the object is this one, and ours.
+            result["apiVersion"] = type.ApiVersion;
+            result["kind"] = type.Kind;
+            var metadata = (JsonObject)result["metadata"]!;
+            metadata["name"] = objectName;
+            metadata["namespace"] = gateway.Namespace;
+            (metadata["labels"] as JsonObject)![WellKnown.GatewayManaged] = ManagedValue;
+            return new WaypointObject(type, gateway.Namespace, objectName, onlyWhereAsked && patches.Count == 0 ? [] : result);
+        }
+
+        JsonObject Metadata() => new()
+        {
+            ["labels"] = Json(labels),
+            ["annotations"] = Json(annotations),
+            ["ownerReferences"] = new JsonArray(new JsonObject
+            {
+                ["apiVersion"] = "gateway.networking.k8s.io/v1",
+                ["kind"] = "Gateway",
+                ["name"] = gateway.Name,
+                ["uid"] = gateway.Meta.Uid,
+            }),
+        };
+
+        yield return Made(ResourceTypes.ServiceAccounts, AccountOf(gateway), "serviceAccount", new JsonObject { ["metadata"] = Metadata() });
+        yield return Made(ResourceTypes.Deployments, name, "deployment", new JsonObject
+        {
+            ["metadata"] = Metadata(),
+            ["spec"] = new JsonObject
+            {
+                ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { [WellKnown.GatewayName] = gateway.Name } },
+                ["template"] = PodTemplate(gateway, name, labels, annotations, mesh, settings, network),
+            },
+        });
+        yield return Made(ResourceTypes.Services, name, "service", new JsonObject { ["metadata"] = ServiceMetadata(Metadata()), ["spec"] = ServiceSpec(gateway) });
+        var target = new JsonObject { ["apiVersion"] = "apps/v1", ["kind"] = "Deployment", ["name"] = name };
+        var autoscaler = Made(ResourceTypes.HorizontalPodAutoscalers, name, "horizontalPodAutoscaler",
+            new JsonObject { ["metadata"] = Metadata(), ["spec"] = new JsonObject { ["scaleTargetRef"] = target, ["maxReplicas"] = 1 } }, onlyWhereAsked: true);
+        if (autoscaler.Body.Count > 0)
+            yield return autoscaler;
+        var budget = Made(ResourceTypes.PodDisruptionBudgets, name, "podDisruptionBudget",
+            new JsonObject { ["metadata"] = Metadata(), ["spec"] = new JsonObject { ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { [WellKnown.GatewayName] = gateway.Name } } } }, onlyWhereAsked: true);
+        if (budget.Body.Count > 0)
+            yield return budget;
+    }
+
+    /// <summary>Labels and annotations of the Gateway API itself mean the Gateway, what kubectl keeps means nothing.</summary>
+    private static SortedDictionary<string, string> Carried(Gateway gateway, IReadOnlyDictionary<string, string> from) => new(
+        from.Where(p => !p.Key.StartsWith("gateway.networking.k8s.io/", StringComparison.Ordinal) && !p.Key.StartsWith("kubectl.kubernetes.io/", StringComparison.Ordinal)
+            && p.Key is not (ControllerVersionAnnotation or NameOverride or ServiceType)).ToDictionary(), StringComparer.Ordinal);
+
+    private static JsonObject ServiceMetadata(JsonObject metadata)
+    {
+        ((JsonObject)metadata["annotations"]!)[WellKnown.TrafficDistribution] = "PreferClose";
+        return metadata;
+    }
+
+    private static JsonObject ServiceSpec(Gateway gateway)
+    {
+        var ports = new JsonArray(new JsonObject { ["name"] = "status-port", ["port"] = 15021, ["protocol"] = "TCP", ["appProtocol"] = "tcp" });
+        foreach (var listener in gateway.Listeners.Where(l => l.Port != 15021).DistinctBy(l => l.Port))
+            ports.Add(new JsonObject { ["name"] = listener.Name, ["port"] = listener.Port, ["protocol"] = "TCP", ["appProtocol"] = listener.Protocol.ToLowerInvariant() });
+        return new JsonObject
+        {
+            ["type"] = gateway.Meta.Annotation(ServiceType) is { Length: > 0 } type ? type : "ClusterIP",
+            ["ipFamilyPolicy"] = "PreferDualStack",
+            ["selector"] = new JsonObject { [WellKnown.GatewayName] = gateway.Name },
+            ["ports"] = ports,
+        };
+    }
+
+    private static JsonObject PodTemplate(
+        Gateway gateway, string name, SortedDictionary<string, string> labels, SortedDictionary<string, string> annotations, MeshSettings mesh, WaypointSettings settings, string network)
+    {
+        var podLabels = new SortedDictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["sidecar.istio.io/inject"] = "false",
+            // The waypoint is the mesh's own hop: nobody captures its traffic, unless a person says so.
+            ["istio.io/dataplane-mode"] = "none",
+            ["service.istio.io/canonical-name"] = name,
+            ["service.istio.io/canonical-revision"] = "latest",
+        };
+        foreach (var (key, value) in labels)
+            podLabels[key] = value;
+        var podAnnotations = new SortedDictionary<string, string>(annotations, StringComparer.Ordinal)
+        {
+            [WellKnown.Revision] = mesh.Revision.Length > 0 ? mesh.Revision : "default",
+            ["prometheus.io/path"] = "/stats/prometheus",
+            ["prometheus.io/port"] = "15020",
+            ["prometheus.io/scrape"] = "true",
+        };
+        return new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["labels"] = Json(podLabels), ["annotations"] = Json(podAnnotations) },
+            ["spec"] = new JsonObject
+            {
+                ["serviceAccountName"] = AccountOf(gateway),
+                ["terminationGracePeriodSeconds"] = 30,
+                ["containers"] = new JsonArray(WaypointContainer.Of(gateway, AccountOf(gateway), mesh, settings, network)),
+                ["volumes"] = WaypointContainer.Volumes(),
+            },
+        };
+    }
+
+    private static JsonObject Json(IEnumerable<KeyValuePair<string, string>> pairs) => new(pairs.Select(p => new KeyValuePair<string, JsonNode?>(p.Key, p.Value)));
+}

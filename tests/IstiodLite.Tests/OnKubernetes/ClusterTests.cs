@@ -1,0 +1,228 @@
+using System.Text.Json.Nodes;
+using Mesh.Testing.Kubernetes.Serving;
+using Mesh.Xds.Grpc;
+
+namespace Mesh.IstiodLite.Tests.OnKubernetes;
+
+/// <summary>The control plane on a cluster: what it reads, whom it certifies, what it writes back, and what it does on bad days.</summary>
+public sealed class ClusterTests
+{
+    [Fact]
+    public async Task ObjectsOfTheCluster_AreInForce_AndChangesFollow()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Service("pay");
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        var host = await rig.ControlPlaneAsync();
+
+        // futureField in the pod: an API server has accepted it, so it is no mistake here.
+        var dump = await rig.DumpAsync(host, "10.1.0.1");
+        Assert.Contains("shop/pay.shop.svc.cluster.local", dump, StringComparison.Ordinal);
+        Assert.DoesNotContain("futureField", await rig.GetAsync(host, "/debug/problems"), StringComparison.Ordinal);
+
+        rig.Pod("pay-2", "pay", "10.1.0.2");
+        await rig.DumpAsync(host, "10.1.0.2");
+        rig.Delete("", "pods", "shop", "pay-1");
+        await rig.DumpAsync(host, "10.1.0.1", present: false);
+    }
+
+    [Fact]
+    public async Task Heartbeats_TranslateNothing()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        // Somebody else's class of that name: then nothing of ours is written that would come back as a change.
+        rig.Put("""{"apiVersion":"gateway.networking.k8s.io/v1","kind":"GatewayClass","metadata":{"name":"istio-waypoint"},"spec":{"controllerName":"example.com/other"} }""");
+        rig.Put("""{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1","labels":{"topology.kubernetes.io/zone":"a"} },"status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"1"}]} }""");
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        var host = await rig.ControlPlaneAsync();
+        await rig.DumpAsync(host, "10.1.0.1");
+        var before = await Events(rig, host);
+
+        for (var i = 0; i < 5; i++)
+            rig.Put($$"""{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1","labels":{"topology.kubernetes.io/zone":"a"} },"status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"{{i}}"}]} }""");
+        rig.Pod("pay-2", "pay", "10.1.0.2");
+        await rig.DumpAsync(host, "10.1.0.2");
+
+        Assert.Equal(before + 1, await Events(rig, host));
+    }
+
+    [Fact]
+    public async Task Agent_GetsCertificatesOfPodsOnItsNode_AndOfNoOthers()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Pod("ztunnel-1", "ztunnel", "10.0.0.1", "node-1", "istio-system");
+        rig.Pod("pay-1", "pay", "10.1.0.1", "node-1");
+        rig.Pod("order-1", "order", "10.1.0.2", "node-2");
+        var host = await rig.ControlPlaneAsync();
+        var agent = rig.Server.Tokens.Issue("istio-system", "ztunnel", ["istio-ca"], TimeSpan.FromHours(1), "ztunnel-1");
+
+        var chain = await rig.CertificateAsync(host, agent, "spiffe://cluster.local/ns/shop/sa/pay");
+        Assert.Equal(2, chain.Count);
+
+        foreach (var (token, identity) in new[]
+        {
+            (agent, "spiffe://cluster.local/ns/shop/sa/order"), // on another node
+            (rig.Server.Tokens.Issue("istio-system", "ztunnel", ["istio-ca"], TimeSpan.FromHours(1)), "spiffe://cluster.local/ns/shop/sa/pay"), // bound to no pod
+            (rig.Server.Tokens.Issue("istio-system", "ztunnel", ["other"], TimeSpan.FromHours(1), "ztunnel-1"), "spiffe://cluster.local/ns/shop/sa/pay"), // for somebody else
+            (rig.Server.Tokens.Issue("shop", "order", ["istio-ca"], TimeSpan.FromHours(1)), "spiffe://cluster.local/ns/shop/sa/pay"), // no agent
+            ("nonsense", "spiffe://cluster.local/ns/shop/sa/pay"),
+        })
+        {
+            var refused = await Assert.ThrowsAsync<GrpcException>(() => rig.CertificateAsync(host, token, identity));
+            Assert.Equal(GrpcStatusCode.Unauthenticated, refused.Status.Code);
+        }
+
+        // Its own pod is gone: its token, too.
+        rig.Delete("", "pods", "istio-system", "ztunnel-1");
+        await Assert.ThrowsAsync<GrpcException>(() => rig.CertificateAsync(host, agent, "spiffe://cluster.local/ns/shop/sa/pay"));
+    }
+
+    [Fact]
+    public async Task Replicas_HaveOneRoot_OneWrites_AndTheOtherTakesOver()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        var first = await rig.ControlPlaneAsync("a");
+        await rig.ObjectAsync("", "configmaps", "shop", "istio-ca-root-cert", _ => true);
+        var second = await rig.ControlPlaneAsync("b");
+
+        // Both serve.
+        await rig.DumpAsync(first, "10.1.0.1");
+        await rig.DumpAsync(second, "10.1.0.1");
+        var token = rig.Server.Tokens.Issue("shop", "pay", ["istio-ca"], TimeSpan.FromHours(1));
+        Assert.Equal((await rig.CertificateAsync(first, token, null))[^1], (await rig.CertificateAsync(second, token, null))[^1]);
+        Assert.Contains("istiod_lite_leader 1", await rig.GetAsync(first, "/metrics"), StringComparison.Ordinal);
+        Assert.Contains("istiod_lite_leader 0", await rig.GetAsync(second, "/metrics"), StringComparison.Ordinal);
+
+        await first.StopAsync(TimeSpan.FromSeconds(1));
+        await first.DisposeAsync();
+        rig.Forget(first);
+        rig.Delete("", "configmaps", "shop", "istio-ca-root-cert");
+
+        await rig.ObjectAsync("", "configmaps", "shop", "istio-ca-root-cert", _ => true);
+    }
+
+    [Fact]
+    public async Task Roots_AreInEveryNamespace_AndPutRightWhenChangedByHand()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        await rig.ControlPlaneAsync();
+        var roots = await rig.ObjectAsync("", "configmaps", "shop", "istio-ca-root-cert", c => c["data"]?["root-cert.pem"] is not null);
+        Assert.Equal("true", (string?)roots["metadata"]!["labels"]!["istio.io/config"]);
+        await rig.ObjectAsync("", "configmaps", "kube-system", "istio-ca-root-cert", _ => true);
+        Assert.Null(rig.Server.Get("", "configmaps", "kube-public", "istio-ca-root-cert"));
+
+        rig.Put("""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"istio-ca-root-cert","namespace":"shop"},"data":{"root-cert.pem":"forged"} }""");
+        await rig.ObjectAsync("", "configmaps", "shop", "istio-ca-root-cert", c => (string?)c["data"]?["root-cert.pem"] == (string?)roots["data"]!["root-cert.pem"]);
+        rig.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"late"} }""");
+        await rig.ObjectAsync("", "configmaps", "late", "istio-ca-root-cert", _ => true);
+    }
+
+    [Fact]
+    public async Task Statuses_AreWrittenByTheirManagers_KeepTheirTimes_AndAreRemoved()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Service("pay", """{"istio.io/use-waypoint":"missing"}""");
+        rig.Put("""{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"p","namespace":"shop"},"spec":{"rules":[{"from":[{"source":{"namespaces":["shop"]} }]}]} }""");
+        await rig.ControlPlaneAsync();
+
+        var service = await rig.ObjectAsync("", "services", "shop", "pay", s => s["status"]?["conditions"] is JsonArray { Count: 1 });
+        var condition = service["status"]!["conditions"]![0]!;
+        Assert.Equal(("istio.io/WaypointBound", "False", "WaypointIsNotReady"), ((string)condition["type"]!, (string)condition["status"]!, (string)condition["reason"]!));
+        Assert.NotNull(condition["lastTransitionTime"]);
+        var manager = Assert.Single(service["metadata"]!["managedFields"]!.AsArray(), m => (string?)m!["subresource"] == "status");
+        Assert.Equal(("istio-ambient-service", "Apply"), ((string)manager!["manager"]!, (string)manager["operation"]!));
+        await rig.ObjectAsync("security.istio.io", "authorizationpolicies", "shop", "p", p => (string?)p["status"]?["conditions"]?[0]?["type"] == "ZtunnelAccepted");
+
+        rig.Service("pay");
+        await rig.ObjectAsync("", "services", "shop", "pay", s => s["status"]?["conditions"] is null or JsonArray { Count: 0 });
+    }
+
+    [Fact]
+    public async Task StatusWritesThatFail_AreSaid_AndMadeUpFor_WhileTheMeshIsServed()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Server.Faults.Add(new Fault { Method = "PATCH", Path = "/status$", Status = 500, Body = """{"kind":"Status","status":"Failure","message":"etcd is full","code":500}""" });
+        rig.Service("pay", """{"istio.io/use-waypoint":"missing"}""");
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        var host = await rig.ControlPlaneAsync();
+        await rig.DumpAsync(host, "10.1.0.1");
+
+        var ready = await rig.ReadyAsync(host, r => r.Contains("etcd is full", StringComparison.Ordinal), "the failure is in the readiness detail");
+        Assert.StartsWith("ready", ready, StringComparison.Ordinal);
+        Assert.Contains("istiod_lite_faults{part=\"status\"} 1", await rig.GetAsync(host, "/metrics"), StringComparison.Ordinal);
+        rig.Server.Faults.Clear();
+
+        await rig.ObjectAsync("", "services", "shop", "pay", s => s["status"]?["conditions"] is JsonArray { Count: 1 });
+        await rig.ReadyAsync(host, r => r == "ready\n", "nothing is wrong any more");
+    }
+
+    [Fact]
+    public async Task ApiServerAway_TheLastStateIsServed_AndWhatWasMissedIsMadeUpFor()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        rig.Pod("pay-2", "pay", "10.1.0.2");
+        var host = await rig.ControlPlaneAsync();
+        await rig.DumpAsync(host, "10.1.0.2");
+
+        await rig.Server.StopAsync();
+        await rig.ReadyAsync(host, r => r.Contains("pods: retrying", StringComparison.Ordinal) && r.Contains("does not answer", StringComparison.Ordinal), "the readiness detail says what is wrong");
+        Assert.Contains("10.1.0.1", await rig.GetAsync(host, "/debug/config_dump"), StringComparison.Ordinal);
+        // Somebody whose token cannot be reviewed shall come again: that is no refusal.
+        rig.Delete("", "pods", "shop", "pay-1");
+        rig.Server.ForgetHistory();
+        await rig.Server.StartAsync();
+
+        await rig.DumpAsync(host, "10.1.0.1", present: false);
+        await rig.ReadyAsync(host, r => r == "ready\n", "nothing is wrong any more");
+    }
+
+    [Fact]
+    public async Task TokenThatCannotBeReviewed_IsNoRefusal()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        var host = await rig.ControlPlaneAsync();
+        var token = rig.Server.Tokens.Issue("shop", "default", ["istio-ca"], TimeSpan.FromHours(1));
+        rig.Server.Faults.Add(new Fault { Path = "tokenreviews", Status = 500, Body = "{}" });
+
+        var failed = await Assert.ThrowsAsync<GrpcException>(() => rig.CertificateAsync(host, token, null));
+
+        Assert.Equal(GrpcStatusCode.Unavailable, failed.Status.Code);
+        rig.Server.Faults.Clear();
+        Assert.NotEmpty(await rig.CertificateAsync(host, token, null));
+    }
+
+    [Fact]
+    public async Task KindInstalledLater_IsFound_AndRemovedWhileWatched_IsGone()
+    {
+        await using var rig = await ClusterRig.StartAsync(meshKinds: false);
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        var host = await rig.ControlPlaneAsync();
+        await rig.DumpAsync(host, "10.1.0.1");
+
+        rig.Server.InstallMeshKinds();
+        rig.Put("""{"apiVersion":"security.istio.io/v1","kind":"AuthorizationPolicy","metadata":{"name":"only-here","namespace":"shop"},"spec":{"rules":[{"from":[{"source":{"namespaces":["shop"]} }]}]} }""");
+        await rig.DumpAsync(host, "only-here");
+        rig.Delete("apiextensions.k8s.io", "customresourcedefinitions", "", "authorizationpolicies.security.istio.io");
+
+        await rig.DumpAsync(host, "only-here", present: false);
+        await rig.ReadyAsync(host, r => r == "ready\n", "a kind that is not installed is no fault");
+    }
+
+    [Fact]
+    public async Task ServerThatIsSlowAndTruncates_AtTheStart_IsWaitedFor()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        rig.Server.Faults.Add(new Fault { Path = "/pods$", Method = "GET", Times = 2, Status = 200, Body = """{"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{"metad""" });
+        rig.Server.Faults.Add(new Fault { Path = "/services$", Method = "GET", Times = 2, Status = 429, RetryAfter = 1, ContentType = "text/plain", Body = "Too many requests, please try again later.\n" });
+
+        var host = await rig.ControlPlaneAsync();
+
+        await rig.DumpAsync(host, "10.1.0.1");
+    }
+
+    private static async Task<int> Events(ClusterRig rig, ControlPlaneHost host) =>
+        (await rig.GetAsync(host, "/metrics")).Split('\n').Where(l => l.StartsWith("pilot_k8s_cfg_events", StringComparison.Ordinal)).Select(l => int.Parse(l.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture)).Single();
+}

@@ -1,0 +1,117 @@
+using System.Text.Json.Nodes;
+using Mesh.Testing.Kubernetes.Storage;
+
+namespace Mesh.IstiodLite.Tests.OnKubernetes;
+
+/// <summary>Gateways of class istio-waypoint: what is made for them, repaired, reported and removed.</summary>
+public sealed class WaypointTests
+{
+    [Fact]
+    public async Task Gateway_BecomesAccountDeploymentAndService_WithItsLabels_AndAStatusThatBindsServices()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Service("pay", """{"istio.io/use-waypoint":"wp"}""");
+        rig.Put(Gateway("wp", """,{"labels":{"team":"a"},"annotations":{"note":"b"} }"""));
+        await rig.ControlPlaneAsync();
+
+        var deployment = await rig.ObjectAsync("apps", "deployments", "shop", "wp", _ => true);
+        var account = await rig.ObjectAsync("", "serviceaccounts", "shop", "wp", _ => true);
+        var service = await rig.ObjectAsync("", "services", "shop", "wp", _ => true);
+        foreach (var made in (JsonObject[])[deployment, account, service])
+        {
+            Assert.Equal("istio.io-mesh-controller", (string?)made["metadata"]!["labels"]!["gateway.istio.io/managed"]);
+            Assert.Equal("a", (string?)made["metadata"]!["labels"]!["team"]);
+            Assert.Equal("b", (string?)made["metadata"]!["annotations"]!["note"]);
+            Assert.Equal("Gateway", (string?)made["metadata"]!["ownerReferences"]![0]!["kind"]);
+            Assert.Contains(made["metadata"]!["managedFields"]!.AsArray(), m => (string?)m!["manager"] == "istio.io/gateway-controller" && (string?)m["operation"] == "Apply");
+        }
+        var pod = deployment["spec"]!["template"]!;
+        Assert.Equal("none", (string?)pod["metadata"]!["labels"]!["istio.io/dataplane-mode"]);
+        Assert.Equal("wp", (string?)pod["metadata"]!["labels"]!["gateway.networking.k8s.io/gateway-name"]);
+        Assert.Equal("wp", (string?)pod["spec"]!["serviceAccountName"]);
+        Assert.Equal(["status-port", "mesh"], service["spec"]!["ports"]!.AsArray().Select(p => (string)p!["name"]!));
+        Assert.Equal("istio.io/mesh-controller", (string?)(await rig.ObjectAsync("gateway.networking.k8s.io", "gatewayclasses", "", "istio-waypoint", _ => true))["spec"]!["controllerName"]);
+
+        var gateway = await rig.ObjectAsync("gateway.networking.k8s.io", "gateways", "shop", "wp", g => Condition(g, "Programmed") == "True");
+        Assert.Contains(gateway["status"]!["addresses"]!.AsArray(), a => (string?)a!["value"] == "wp.shop.svc.cluster.local");
+        Assert.Equal("mesh", (string?)gateway["status"]!["listeners"]![0]!["name"]);
+        Assert.Equal("5", (string?)gateway["metadata"]!["annotations"]!["gateway.istio.io/controller-version"]);
+        await rig.ObjectAsync("", "services", "shop", "pay", s => Condition(s, "istio.io/WaypointBound") == "True");
+    }
+
+    [Fact]
+    public async Task ChangedOrDeletedByHand_IsPutRight_AndGoesWithTheGateway()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put(Gateway("wp"));
+        await rig.ControlPlaneAsync();
+        var made = await rig.ObjectAsync("apps", "deployments", "shop", "wp", _ => true);
+        await rig.ObjectAsync("", "services", "shop", "wp", _ => true);
+        var account = (string)made["spec"]!["template"]!["spec"]!["serviceAccountName"]!;
+
+        var deployments = rig.Server.Store.FindKind("apps", "v1", "deployments")!;
+        rig.Server.Store.Update(deployments, "shop", "wp", d =>
+        {
+            d["spec"]!["template"]!["spec"]!["serviceAccountName"] = "intruder";
+            return d;
+        }, new WriteContext { Manager = "somebody" });
+        await rig.ObjectAsync("apps", "deployments", "shop", "wp", d => (string?)d["spec"]!["template"]!["spec"]!["serviceAccountName"] == account);
+        rig.Delete("", "services", "shop", "wp");
+        await rig.ObjectAsync("", "services", "shop", "wp", _ => true);
+
+        rig.Delete("gateway.networking.k8s.io", "gateways", "shop", "wp");
+        await ClusterRig.UntilAsync(() => Task.FromResult(rig.Server.Get("apps", "deployments", "shop", "wp")), d => d is null, "the deployment is gone with its Gateway");
+        Assert.Null(rig.Server.Get("", "serviceaccounts", "shop", "wp"));
+    }
+
+    [Fact]
+    public async Task Overlays_ChangeWhatTheySay_AndAskForAutoscalerAndBudget()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put("""
+            {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"options","namespace":"shop"},"data":{
+              "deployment":"spec:\n  replicas: 2\n  template:\n    spec:\n      containers:\n      - name: istio-proxy\n        resources:\n          requests: {cpu: 222m}\n",
+              "horizontalPodAutoscaler":"spec: {minReplicas: 2, maxReplicas: 5}",
+              "podDisruptionBudget":"spec: {minAvailable: 1}"} }
+            """);
+        rig.Put(Gateway("wp", """,{"parametersRef":{"group":"","kind":"ConfigMap","name":"options"} }"""));
+        await rig.ControlPlaneAsync();
+
+        var deployment = await rig.ObjectAsync("apps", "deployments", "shop", "wp", _ => true);
+        Assert.Equal(2, (int)deployment["spec"]!["replicas"]!);
+        var container = Assert.Single(deployment["spec"]!["template"]!["spec"]!["containers"]!.AsArray())!;
+        Assert.Equal("222m", (string?)container["resources"]!["requests"]!["cpu"]);
+        Assert.NotNull(container["image"]);
+        Assert.Equal(5, (int)(await rig.ObjectAsync("autoscaling", "horizontalpodautoscalers", "shop", "wp", _ => true))["spec"]!["maxReplicas"]!);
+        Assert.Equal(1, (int)(await rig.ObjectAsync("policy", "poddisruptionbudgets", "shop", "wp", _ => true))["spec"]!["minAvailable"]!);
+    }
+
+    [Fact]
+    public async Task ObjectThatIsNotOurs_IsLeftAlone_AndAnEventSaysSo()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put("""{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"wp","namespace":"shop","labels":{"by":"hand"} } }""");
+        rig.Put(Gateway("wp"));
+        rig.Put(Gateway("unmanaged", addresses: ""","addresses":[{"type":"Hostname","value":"elsewhere.example.com"}]"""));
+        await rig.ControlPlaneAsync();
+
+        await rig.ObjectAsync("apps", "deployments", "shop", "wp", _ => true);
+        Assert.Null(rig.Server.Get("", "serviceaccounts", "shop", "wp")!["metadata"]!["labels"]!["gateway.istio.io/managed"]);
+        Assert.Null(rig.Server.Get("apps", "deployments", "shop", "unmanaged"));
+        var events = rig.Server.Store.FindKind("events.k8s.io", "v1", "events")!;
+        await ClusterRig.UntilAsync(() => Task.FromResult(rig.Server.Store.List(events, "shop", Selectors.Parse(events, null, null)).Items), list => list.Any(e =>
+            (string?)e.Body["reason"] == "NotManaged" && (string?)e.Body["regarding"]!["name"] == "wp" && ((string?)e.Body["note"])!.Contains("ServiceAccount wp exists", StringComparison.Ordinal)), "an Event tells of the object that is not ours");
+    }
+
+    private static string? Condition(JsonObject item, string type) =>
+        (string?)(item["status"]?["conditions"] as JsonArray)?.FirstOrDefault(c => (string?)c!["type"] == type)?["status"];
+
+    private static string Gateway(string name, string infrastructure = "", string addresses = "")
+    {
+        var extra = infrastructure.Length == 0 ? "" : $$""","infrastructure":{{infrastructure[1..]}}""";
+        return $$"""
+            {"apiVersion":"gateway.networking.k8s.io/v1","kind":"Gateway","metadata":{"name":"{{name}}","namespace":"shop"},
+             "spec":{"gatewayClassName":"istio-waypoint","listeners":[{"name":"mesh","port":15008,"protocol":"HBONE"}]{{extra}}{{addresses}} } }
+            """;
+    }
+}

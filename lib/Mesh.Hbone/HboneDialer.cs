@@ -86,7 +86,10 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         {
             EndsWithItsTunnel = true,
             TlsTime = loop.Time.GetElapsedTime(started),
+            PeerChain = peer?.Chain,
+            ConnectionClosed = (closed, _) => _inside.Remove(closed),
         };
+        _inside.Add(connection);
         connection.Start();
         return await connection.ConnectAsync(connect, reused: false);
     }

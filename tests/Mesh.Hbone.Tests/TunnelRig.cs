@@ -75,6 +75,9 @@ internal sealed class TunnelRig : ITunnelAcceptor, ITunnelCertificates, IDisposa
         return done.Task.WaitAsync(TimeSpan.FromSeconds(30));
     }
 
+    /// <summary>A tunnel without an owner yet.</summary>
+    public Task<Tunnel> OpenRawAsync() => ClientLoop.InvokeAsync(async () => (await Pool.OpenAsync(Target(), Connect())).Tunnel!);
+
     public T OnClient<T>(Func<T> f) => ClientLoop.InvokeAsync(f).WaitAsync(TimeSpan.FromSeconds(30)).GetAwaiter().GetResult();
 
     public T OnServer<T>(Func<T> f) => ServerLoop.InvokeAsync(f).WaitAsync(TimeSpan.FromSeconds(30)).GetAwaiter().GetResult();

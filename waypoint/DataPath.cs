@@ -54,8 +54,9 @@ internal sealed class DataPath : IDisposable
     public DataPath(DataPathParts parts)
     {
         var configuration = parts.Configuration;
-        var forwarder = new Forwarder(parts.Dialer, parts.Time, parts.Random, new MirrorSender(parts.Dialer, parts.OwnAddress, parts.Time, parts.Random));
-        var services = new ServiceClients(configuration.Clusters, parts.Dialer, parts.Random);
+        var dialer = new TlsDialer(parts.Dialer);
+        var forwarder = new Forwarder(dialer, parts.Time, parts.Random, new MirrorSender(dialer, parts.OwnAddress, parts.Time, parts.Random));
+        var services = new ServiceClients(configuration.Clusters, dialer, parts.Random);
         var authorizers = new ExternalAuthorizers(services, parts.Time);
         var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time), parts.Time);
         _filters = parts.Filters;
@@ -76,7 +77,7 @@ internal sealed class DataPath : IDisposable
             ],
             new ActionStep(forwarder).InvokeAsync); // redirect, direct response, or forwarding with retries
         var kestrel = new TunnelListenerFactory();
-        var tcp = new TcpForwarder(parts.Dialer, () => configuration.Policies, authorizers, parts.Connections, parts.Time, parts.Random);
+        var tcp = new TcpForwarder(dialer, () => configuration.Policies, authorizers, parts.Connections, parts.Time, parts.Random);
         _server = new WaypointServer(kestrel, parts.Loggers);
         Inbound = new InboundDispatcher(() => configuration.Routes, kestrel, tcp);
     }

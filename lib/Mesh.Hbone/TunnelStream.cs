@@ -3,6 +3,9 @@ namespace Mesh.Hbone;
 /// <summary>A tunnel as a <see cref="Stream"/>, for <c>SocketsHttpHandler</c> and for TLS inside a tunnel; callable from any thread.</summary>
 public sealed class TunnelStream(TunnelPipe pipe) : Stream
 {
+    /// <summary>The same tunnel without the copy that a stream's read costs; use one or the other.</summary>
+    public TunnelPipe Pipe => pipe;
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;

@@ -19,6 +19,7 @@ internal sealed class ClusterModel
         Hash = cluster.LoadBalancer is { Policy: V1.LoadBalancer.Types.Policy.ConsistentHash, ConsistentHash: not null }
             ? new HashPolicy(cluster.LoadBalancer.ConsistentHash)
             : null;
+        Tls = Forwarding.ClientTls.Compile(cluster);
         Warmup = cluster.LoadBalancer?.Warmup?.ToTimeSpan();
         Shape = cluster.Clone();
         Shape.Endpoints.Clear();
@@ -38,6 +39,9 @@ internal sealed class ClusterModel
     public ConnectionLimits Limits { get; }
 
     public HashPolicy? Hash { get; }
+
+    /// <summary>TLS towards the application; null: none but the tunnel's.</summary>
+    public Forwarding.ClientTls? Tls { get; }
 
     public TimeSpan? Warmup { get; }
 

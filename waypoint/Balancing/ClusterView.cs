@@ -3,7 +3,7 @@ namespace Mesh.Waypoint.Balancing;
 /// <summary>The usable endpoints of a cluster at one moment, by priority, each with its balancer. Immutable; replaced on every ejection.</summary>
 internal sealed class ClusterView
 {
-    /// <summary>Envoy re-selects this often to avoid endpoints tried before, then takes what it got (reference 1.8).</summary>
+    /// <summary>So often the balancer is asked again for an endpoint that was not tried before (reference 1.8).</summary>
     private const int Reselections = 5;
 
     /// <summary>Envoy's over-provisioning factor: a priority carries its whole share while 72 % of it work.</summary>
@@ -60,7 +60,7 @@ internal sealed class ClusterView
         return new ClusterView(model, endpoints, balancers, upTo, warming);
     }
 
-    /// <param name="avoid">Endpoints tried before; only avoided, never excluded.</param>
+    /// <param name="avoid">Endpoints tried before: chosen again only where no other may be used.</param>
     /// <returns>Null: no endpoint may be used.</returns>
     public EndpointState? Pick(ulong? hash, Random random, IReadOnlyList<EndpointState>? avoid = null)
     {
@@ -71,7 +71,16 @@ internal sealed class ClusterView
         {
             picked = PickOnce(hash, random);
             if (avoid is null || picked is null || !Contains(avoid, picked))
-                break;
+                return picked;
+        }
+
+        // Chance has named tried ones only; Envoy leaves it at that.
+        var start = random.Next(All.Count);
+        for (var i = 0; i < All.Count; i++)
+        {
+            var other = All[(start + i) % All.Count];
+            if (other.Description.Healthy && !other.Outlier.IsEjected && !Contains(avoid!, other))
+                return other;
         }
 
         return picked;

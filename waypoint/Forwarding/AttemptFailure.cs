@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Http1;
 using Mesh.Waypoint.Resilience;
 
 namespace Mesh.Waypoint.Forwarding;
@@ -34,6 +35,10 @@ internal sealed record AttemptFailure(AttemptEnding Ending, string Reason, Respo
                     return new(AttemptEnding.Denied, "denied by the destination", ResponseFlags.None, 403, Transport: Transported(dial));
                 case DialException dial:
                     return new(AttemptEnding.ConnectFailure, "remote connection failure", ResponseFlags.UpstreamConnectionFailure, Transport: Transported(dial));
+                case UpstreamOverflowException:
+                    return Overflow;
+                case ProtocolViolationException:
+                    return new(AttemptEnding.ProtocolError, "protocol error", ResponseFlags.UpstreamProtocolError, 502);
                 case HttpProtocolException { ErrorCode: 7 }:
                     return new(AttemptEnding.RefusedStream, "remote refused stream reset", ResponseFlags.UpstreamRemoteReset);
                 case HttpProtocolException { HttpRequestError: HttpRequestError.HttpProtocolError } when IsStreamReset(e):

@@ -1,19 +1,19 @@
 using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Http1;
 using Mesh.Waypoint.Resilience;
 using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Waypoint.Forwarding;
 
 /// <summary>What all tries together came to: a response, or the failure of the last try, or neither (no endpoint, deadline, client gone).</summary>
-internal readonly record struct SeriesResult(HttpResponseMessage? Response, AttemptFailure? Failure, bool WasRetried);
+internal readonly record struct SeriesResult(UpstreamCall? Response, AttemptFailure? Failure, bool WasRetried);
 
 /// <summary>The tries of one request, one after the other.</summary>
-internal sealed class AttemptSeries(Exchange exchange, ClusterState cluster, RetryPolicy policy, IUpstreamDialer dialer, TimeProvider time, Random random)
+internal sealed class AttemptSeries(
+    Exchange exchange, ClusterState cluster, RetryPolicy policy, IUpstreamDialer dialer, InterimRelay interim, TimeProvider time, Random random)
 {
-    private UpstreamPool.Lease? _lease;
     private EndpointState? _entered;
-    private BodyContent? _content;
-    private HttpResponseMessage? _response;
+    private UpstreamCall? _call;
     private List<EndpointState>? _tried;
 
     public ulong? Hash { get; init; }
@@ -76,36 +76,39 @@ internal sealed class AttemptSeries(Exchange exchange, ClusterState cluster, Ret
     /// <summary>Releases what the current try holds: its connection, its reader of the body, its place in the endpoint's count.</summary>
     public async Task EndAsync()
     {
-        if (_content is not null)
-            await _content.StopAsync();
-        _response?.Dispose();
-        _content?.Dispose();
-        _lease?.Dispose();
+        if (_call is not null)
+            await _call.DisposeAsync();
         _entered?.Leave();
-        (_content, _response, _lease, _entered) = (null, null, null, null);
+        (_call, _entered) = (null, null);
     }
 
-    private async Task<(HttpResponseMessage? Response, AttemptFailure? Failure)> TryAsync(
+    private async Task<(UpstreamCall? Response, AttemptFailure? Failure)> TryAsync(
         ClusterModel model, EndpointState endpoint, UpstreamRequest request, ReplayableBody body, RequestDeadline deadline)
     {
         endpoint.Enter();
         _entered = endpoint;
-        do
-        {
-            _lease = endpoint.Pools.Get(endpoint, model, exchange.Connection.Caller.Spiffe, dialer).TryUse();
-        }
-        while (_lease is null);
-        _content = body.HasBody ? new BodyContent(body) : null;
 
         // A per-try timeout that is not shorter than the whole has no effect.
         var perTry = policy.PerTryTimeout is { } p && !(deadline.Remaining <= p) ? p : (TimeSpan?)null;
         using var tryElapsed = perTry is { } t ? new CancellationTokenSource(t, time) : null;
         using var either = tryElapsed is null ? null : CancellationTokenSource.CreateLinkedTokenSource(tryElapsed.Token, deadline.Token);
-        var message = request.CreateMessage(endpoint, model, _content, perTry ?? deadline.Remaining, TraceParent());
+        var client = exchange.Connection.Caller.Spiffe;
+        var call = endpoint.Pools.Get(endpoint, cluster, model, client, dialer, time).Call(new UpstreamCallContext
+        {
+            Endpoint = endpoint,
+            Cluster = cluster,
+            Model = model,
+            Request = request,
+            Body = body.HasBody ? body : null,
+            Dial = new DialContext(client, TraceParent()),
+            ExpectedTimeout = perTry ?? (exchange.Attempts == 1 ? deadline.Whole : deadline.Remaining),
+            Interim = interim,
+        });
+        _call = call;
         try
         {
-            _response = await _lease.SendAsync(message, either?.Token ?? deadline.Token);
-            return (_response, null);
+            await call.SendAsync(either?.Token ?? deadline.Token, deadline.Token);
+            return (call, null);
         }
         catch (Exception) when (deadline.HasElapsed)
         {
@@ -116,7 +119,7 @@ internal sealed class AttemptSeries(Exchange exchange, ClusterState cluster, Ret
         {
             return (null, null);
         }
-        catch (BadHttpRequestException)
+        catch (Exception e) when (e is BadHttpRequestException or RequestBodyException)
         {
             // The client's body, not the application, is at fault; Kestrel ends the connection.
             return (null, null);
@@ -131,24 +134,16 @@ internal sealed class AttemptSeries(Exchange exchange, ClusterState cluster, Ret
         }
     }
 
-    private void Report(EndpointState endpoint, HttpResponseMessage? response, AttemptFailure? failure)
+    private void Report(EndpointState endpoint, UpstreamCall? response, AttemptFailure? failure)
     {
         if (response is not null)
-        {
-            var grpc = ResponseRelay.GrpcStatusInHeaders(response);
-            cluster.Report(endpoint, EndpointResult.Response(grpc is { } status ? GrpcStatus.ToHttp(status) : (int)response.StatusCode));
-        }
+            cluster.Report(endpoint, EndpointResult.Response(response.GrpcStatusInHeaders() is { } status ? GrpcStatus.ToHttp(status) : response.Status));
         else if (failure!.Result is { } result)
-        {
             cluster.Report(endpoint, result);
-        }
     }
 
-    private static AttemptOutcome OutcomeOf(HttpResponseMessage response) => new(
-        AttemptEnding.Response,
-        (int)response.StatusCode,
-        ResponseRelay.GrpcStatusInHeaders(response),
-        response.Headers.NonValidated.Contains("x-envoy-ratelimited"));
+    private static AttemptOutcome OutcomeOf(UpstreamCall response) => new(
+        AttemptEnding.Response, response.Status, response.GrpcStatusInHeaders(), response.Fields.Has("x-envoy-ratelimited"));
 
     private string? TraceParent() =>
         exchange.Http.Request.Headers.TryGetValue("traceparent", out var values) && values.Count > 0 ? values[0] : exchange.Connection.TraceParent;

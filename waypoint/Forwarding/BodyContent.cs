@@ -44,6 +44,6 @@ internal sealed class BodyContent(ReplayableBody body) : HttpContent
     private async Task CopyAsync(Stream stream, CancellationToken cancellation)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _stop.Token);
-        await body.CopyToAsync(stream, either.Token);
+        await body.CopyToAsync(new StreamBodySink(stream), either.Token);
     }
 }

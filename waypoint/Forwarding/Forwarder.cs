@@ -10,9 +10,8 @@ namespace Mesh.Waypoint.Forwarding;
 /// The story of a forwarded request:
 /// 1. one of the route's clusters is drawn by weight; tries stay in it;
 /// 2. the headers of the destination, then of the route, and the rewrite are applied;
-/// 3. the cluster's limits let it in;
-/// 4. try after try an endpoint is chosen, and the ending of each decides whether another follows;
-/// 5. the last response is relayed, or the waypoint answers itself.
+/// 3. try after try an endpoint is chosen, and the ending of each decides whether another follows;
+/// 4. the last response is relayed, or the waypoint answers itself.
 /// </summary>
 internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Random random, MirrorSender mirrors)
 {
@@ -45,23 +44,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         string? setCookie = null;
         var hash = view.Model.Hash?.Hash(exchange.Facts, random, out setCookie);
         var request = Prepare(exchange, action, target, upgrade);
-
-        // 3.
-        if (!target.Cluster.Circuit.TryEnterRequest(view.Model.Limits))
-        {
-            exchange.Http.Response.Headers["x-envoy-overloaded"] = "true";
-            await ReplyToFailureAsync(exchange, AttemptFailure.Overflow, retried: false);
-            return;
-        }
-
-        try
-        {
-            await RunAsync(exchange, action, target, request, hash, setCookie);
-        }
-        finally
-        {
-            target.Cluster.Circuit.LeaveRequest();
-        }
+        await RunAsync(exchange, action, target, request, hash, setCookie);
     }
 
     private async Task RunAsync(Exchange exchange, ForwardAction action, RouteTarget target, UpstreamRequest request, ulong? hash, string? setCookie)
@@ -69,20 +52,32 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         var http = exchange.Http;
         var timeout = EffectiveTimeout(exchange, action);
         using var deadline = new RequestDeadline(timeout, time, http.RequestAborted);
-        var hasBody = request.Upgrade is null && http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true;
-        using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0, deadline.Start);
-        if (!hasBody)
+        var hasBody = request.Upgrade is null && HasBody(http);
+        using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0 || action.Mirrors.Count > 0);
+        if (hasBody)
+        {
+            body.OnCompleted(() =>
+            {
+                deadline.Start();
+                mirrors.Send(exchange, action, request, body);
+            });
+        }
+        else
+        {
             deadline.Start();
-        var attempts = new AttemptSeries(exchange, target.Cluster, action.Retry, dialer, time, random) { Hash = hash };
+        }
+
+        var attempts = new AttemptSeries(exchange, target.Cluster, action.Retry, dialer, new InterimRelay(exchange), time, random) { Hash = hash };
         try
         {
-            // 4.
+            // 3.
             var running = attempts.RunAsync(request, body, deadline);
-            mirrors.Send(exchange, action, request, body);
+            if (!hasBody)
+                mirrors.Send(exchange, action, request, body);
             var result = await running;
             exchange.BytesReceived = body.BytesReceived;
 
-            // 5.
+            // 4.
             if (result.Response is { } response)
                 await RelayAsync(exchange, target, response, deadline, setCookie);
             else if (deadline.HasElapsed)
@@ -101,17 +96,17 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         }
     }
 
-    private async Task RelayAsync(Exchange exchange, RouteTarget target, HttpResponseMessage response, RequestDeadline deadline, string? setCookie)
+    private async Task RelayAsync(Exchange exchange, RouteTarget target, UpstreamCall response, RequestDeadline deadline, string? setCookie)
     {
         exchange.UpstreamServiceMilliseconds = (long)time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds;
         exchange.Details = "via_upstream";
-        exchange.GrpcStatus = ResponseRelay.GrpcStatusInHeaders(response);
+        exchange.GrpcStatus = response.GrpcStatusInHeaders();
         try
         {
-            if (response.StatusCode == System.Net.HttpStatusCode.SwitchingProtocols)
+            if (response.Status == StatusCodes.Status101SwitchingProtocols)
             {
                 ResponseRelay.CopyHeaders(exchange, response, target, setCookie);
-                await UpgradeTunnel.RunAsync(exchange, response, deadline.Token);
+                await UpgradeTunnel.RunAsync(exchange, response);
                 return;
             }
 
@@ -158,6 +153,8 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
 
     private static Task ReplyToFailureAsync(Exchange exchange, AttemptFailure failure, bool retried)
     {
+        if (failure.Ending == AttemptEnding.Overflow)
+            exchange.Http.Response.Headers["x-envoy-overloaded"] = "true";
         var flags = failure.Flag | (retried ? ResponseFlags.RetryLimitExceeded : ResponseFlags.None);
         exchange.UpstreamFailure = failure.Transport;
         if (failure.Ending == AttemptEnding.PerTryTimeout)
@@ -177,10 +174,13 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
     {
         var http = exchange.Http;
         var headers = http.Request.Headers;
-        var facts = exchange.FormatFacts(withResponse: false);
         HopByHop.StripRequest(headers);
-        target.RequestHeaders?.Apply(headers, facts);
-        exchange.Route?.RequestHeaders?.Apply(headers, facts);
+        if (target.RequestHeaders is not null || exchange.Route?.RequestHeaders is not null)
+        {
+            var facts = exchange.FormatFacts(withResponse: false);
+            target.RequestHeaders?.Apply(headers, facts);
+            exchange.Route?.RequestHeaders?.Apply(headers, facts);
+        }
 
         // rewrite.authority before a set Host; a destination's host counts only where there is one destination (reference 1.6).
         var authority = action.Rewrite?.Authority ?? exchange.Route?.RequestHeaders?.Host ?? (action.Targets.Items.Count == 1 ? target.RequestHeaders?.Host : null);
@@ -190,8 +190,10 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         if (action.Rewrite is { ChangesPath: true })
             headers["x-envoy-original-path"] = exchange.OriginalPath;
         var query = exchange.Facts.HasQuery ? "?" + exchange.Facts.Query : string.Empty;
-        return new UpstreamRequest(http.Request, authority ?? exchange.Facts.Authority, path + query) { Upgrade = upgrade };
+        return new UpstreamRequest(http.Request, authority ?? exchange.Facts.Authority, query.Length == 0 ? path : path + query, upgrade is null && HasBody(http)) { Upgrade = upgrade };
     }
+
+    private static bool HasBody(HttpContext http) => http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true;
 
     /// <summary>For gRPC the smaller of the client's grpc-timeout and the route's; the client's alone counts too (recorded).</summary>
     private static TimeSpan? EffectiveTimeout(Exchange exchange, ForwardAction action)

@@ -1,4 +1,4 @@
-using System.Net.Http.Headers;
+using Mesh.Waypoint.Http1;
 using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Waypoint.Forwarding;
@@ -38,10 +38,15 @@ internal static class HopByHop
     }
 
     /// <summary>The names that a response's Connection header nominates.</summary>
-    public static IReadOnlyCollection<string> Nominated(HttpHeadersNonValidated headers)
+    public static IReadOnlyCollection<string> Nominated(FieldList fields)
     {
-        if (!headers.TryGetValues("Connection", out var values))
-            return [];
-        return [.. values.SelectMany(v => v.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
+        List<string>? names = null;
+        foreach (var field in fields.Items)
+        {
+            if (field.Name.Equals("connection", StringComparison.OrdinalIgnoreCase))
+                (names ??= []).AddRange(field.Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+        }
+
+        return names is null ? [] : names;
     }
 }

@@ -31,7 +31,14 @@ internal sealed class DialException(DialFailure failure, string message, Excepti
 /// <summary>What a new upstream connection states about whom it is for.</summary>
 /// <param name="ClientPrincipal">The SPIFFE URI of the client as this waypoint authenticated it; null for one without.</param>
 /// <param name="TraceParent">Of the request that needed the connection first.</param>
-internal sealed record DialContext(string? ClientPrincipal, string? TraceParent);
+internal sealed record DialContext(string? ClientPrincipal, string? TraceParent)
+{
+    /// <summary>TLS to the application itself, inside a tunnel where there is one; null: none.</summary>
+    public ClientTls? Tls { get; init; }
+
+    /// <summary>What will be spoken, for ALPN.</summary>
+    public bool Http2 { get; init; }
+}
 
 /// <summary>Opens byte streams to endpoints.</summary>
 internal interface IUpstreamDialer

@@ -7,7 +7,7 @@ namespace Mesh.Waypoint.Forwarding;
 /// The request body: streamed to the first try as it arrives and copied beside it, so that a later try can send it again. Above the limit the
 /// copy is given up and with it retries; the request itself goes on (reference 7.8). One try reads at a time.
 /// </summary>
-internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepCopy, Action onCompleted) : IDisposable
+internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepCopy) : IDisposable
 {
     /// <summary>Envoy's connection buffer limit, which is also what a retry can replay.</summary>
     public const int Limit = 1024 * 1024;
@@ -16,6 +16,7 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
     private int _copied;
     private bool _keepCopy = keepCopy && hasBody;
     private bool _readAnything;
+    private Action? _onCompleted;
 
     public bool HasBody => hasBody;
 
@@ -24,43 +25,54 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
 
     public long BytesReceived { get; private set; }
 
+    /// <summary>What was kept; everything where <see cref="IsComplete"/> and <see cref="CanReplay"/>.</summary>
+    public ReadOnlySequence<byte> Copy => new(_copy, 0, _copied);
+
     /// <summary>A new try can send everything from the start.</summary>
     public bool CanReplay => !hasBody || !_readAnything || _keepCopy;
 
-    public async Task CopyToAsync(Stream destination, CancellationToken cancellation)
+    /// <summary>To be called once, when the client's request is complete; set before the first try.</summary>
+    public void OnCompleted(Action action) => _onCompleted = action;
+
+    /// <summary>All of it: what earlier tries have read, then what still arrives.</summary>
+    public async Task CopyToAsync(IBodySink sink, CancellationToken cancellation)
     {
-        // The handler may start over by itself (HTTP/2 REFUSED_STREAM): never with half a body.
+        // HTTP/2's client may start over by itself (REFUSED_STREAM): never with half a body.
         if (!CanReplay)
             throw new IOException("the request body was sent once and was too long to be kept");
 
         // 1. What earlier tries have read already.
         if (_copied > 0)
-            await destination.WriteAsync(_copy.AsMemory(0, _copied), cancellation);
+            await sink.WriteAsync(Copy, cancellation);
 
-        // 2. What still arrives.
+        // 2. What still arrives; each pause of the client's is a flush.
         while (!IsComplete)
         {
             if (!reader.TryRead(out var result))
             {
-                await destination.FlushAsync(cancellation);
+                await sink.FlushAsync(cancellation);
                 result = await reader.ReadAsync(cancellation);
             }
 
             if (result.IsCanceled)
-                throw new OperationCanceledException(cancellation);
+                throw new OperationCanceledException("the try is over");
             foreach (var segment in result.Buffer)
-            {
                 Remember(segment.Span);
-                BytesReceived += segment.Length;
-                await destination.WriteAsync(segment, cancellation);
+            BytesReceived += result.Buffer.Length;
+            try
+            {
+                await sink.WriteAsync(result.Buffer, cancellation);
+            }
+            finally
+            {
+                reader.AdvanceTo(result.Buffer.End);
             }
 
-            reader.AdvanceTo(result.Buffer.End);
             if (result.IsCompleted)
                 Complete();
         }
 
-        await destination.FlushAsync(cancellation);
+        await sink.EndAsync(cancellation);
     }
 
     public void Dispose()
@@ -72,7 +84,7 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
     private void Complete()
     {
         IsComplete = true;
-        onCompleted();
+        _onCompleted?.Invoke();
     }
 
     private void Remember(ReadOnlySpan<byte> data)

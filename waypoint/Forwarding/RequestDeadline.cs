@@ -30,6 +30,9 @@ internal sealed class RequestDeadline : IDisposable
         : _startedAt == 0 ? timeout
         : TimeSpan.FromTicks(Math.Max(0, (timeout - _time.GetElapsedTime(_startedAt)).Ticks));
 
+    /// <summary>The whole of it, whatever has passed.</summary>
+    public TimeSpan? Whole => _timeout;
+
     public void Start()
     {
         if (_timeout is not { } timeout || _startedAt != 0)

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Globalization;
-using System.Net.Http.Headers;
+using Mesh.Waypoint.Http1;
 using Mesh.Waypoint.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -11,87 +11,115 @@ namespace Mesh.Waypoint.Forwarding;
 /// <summary>Passes a response on: headers, body as it comes, trailers.</summary>
 internal static class ResponseRelay
 {
-    private const int BufferSize = 64 * 1024;
+    // More than this waits for the client before more is read from the application.
+    private const int FlushThreshold = 64 * 1024;
 
-    public static void CopyHeaders(Exchange exchange, HttpResponseMessage upstream, RouteTarget target, string? setCookie)
+    public static void CopyHeaders(Exchange exchange, UpstreamCall upstream, RouteTarget target, string? setCookie)
     {
         var response = exchange.Http.Response;
-        response.StatusCode = (int)upstream.StatusCode;
-        var nominated = HopByHop.Nominated(upstream.Headers.NonValidated);
-        Copy(upstream.Headers.NonValidated, response.Headers, nominated);
-        Copy(upstream.Content.Headers.NonValidated, response.Headers, nominated);
+        response.StatusCode = upstream.Status;
+        if (upstream.Reason.Length > 0 && exchange.Http.Features.Get<IHttpResponseFeature>() is { } feature)
+            feature.ReasonPhrase = upstream.Reason;
+        var nominated = HopByHop.Nominated(upstream.Fields);
+        foreach (var field in upstream.Fields.Items)
+        {
+            if (HopByHop.Is(field.Name) || (nominated.Count > 0 && nominated.Contains(field.Name, StringComparer.OrdinalIgnoreCase)))
+                continue;
+            response.Headers[field.Name] = response.Headers.TryGetValue(field.Name, out var before) ? StringValues.Concat(before, field.Value) : field.Value;
+        }
+
         response.Headers["x-envoy-upstream-service-time"] = (exchange.UpstreamServiceMilliseconds ?? 0).ToString(CultureInfo.InvariantCulture);
         if (setCookie is not null)
             response.Headers.SetCookie = StringValues.Concat(response.Headers.SetCookie, setCookie);
+        if (target.ResponseHeaders is not null || exchange.Route?.ResponseHeaders is not null)
+        {
+            var facts = exchange.FormatFacts(withResponse: true);
+            target.ResponseHeaders?.Apply(response.Headers, facts);
+            exchange.Route?.ResponseHeaders?.Apply(response.Headers, facts);
+        }
 
-        var facts = exchange.FormatFacts(withResponse: true);
-        target.ResponseHeaders?.Apply(response.Headers, facts);
-        exchange.Route?.ResponseHeaders?.Apply(response.Headers, facts);
         exchange.Route?.Cors?.WriteActual(exchange.Facts, response.Headers);
         response.Headers.Server = LocalReply.ServerName;
     }
 
     /// <exception cref="IOException">The upstream's part broke.</exception>
-    public static async Task CopyBodyAsync(Exchange exchange, HttpResponseMessage upstream, CancellationToken cancellation)
+    public static async Task CopyBodyAsync(Exchange exchange, UpstreamCall upstream, CancellationToken cancellation)
     {
-        var response = exchange.Http.Response;
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-        try
+        var output = exchange.Http.Response.BodyWriter;
+        var unflushed = 0L;
+        var isFirst = true;
+        while (true)
         {
-            await using var body = await upstream.Content.ReadAsStreamAsync(cancellation);
-            var first = true;
-            while (true)
+            // What is there already goes out together; a pause of the application's is a flush. Headers alone go out too, unless the end is known:
+            // a gRPC answer without body has to stay one HEADERS frame.
+            var reading = upstream.ReadBodyAsync();
+            if ((!reading.IsCompleted && (unflushed > 0 || isFirst)) || unflushed >= FlushThreshold)
             {
-                var reading = body.ReadAsync(buffer, cancellation);
-
-                // Headers go out at once unless the end is known already: a gRPC answer without body has to stay one HEADERS frame.
-                if (first && !reading.IsCompleted)
-                    await response.BodyWriter.FlushAsync(cancellation);
-                first = false;
-                var count = await reading;
-                if (count == 0)
-                    break;
-                exchange.BytesSent += count;
-                await response.BodyWriter.WriteAsync(buffer.AsMemory(0, count), cancellation);
+                await FlushAsync(output, cancellation);
+                unflushed = 0;
             }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+
+            ReadOnlySequence<byte> piece;
+            try
+            {
+                piece = await reading;
+            }
+            catch (IOException) when (unflushed > 0 || isFirst)
+            {
+                // What came is the client's, however the rest ends.
+                await FlushAsync(output, cancellation);
+                throw;
+            }
+
+            isFirst = false;
+            if (piece.IsEmpty)
+                break;
+            foreach (var segment in piece)
+                Write(output, segment.Span);
+            unflushed += piece.Length;
+            exchange.BytesSent += piece.Length;
         }
 
+        // Where headers went out before, the end of a response of known length makes no flush of its own.
+        if (unflushed > 0 && exchange.Http.Response.HasStarted)
+            await FlushAsync(output, cancellation);
         CopyTrailers(exchange, upstream);
     }
 
-    /// <summary>The gRPC status in the headers of an answer without body; null where there is none.</summary>
-    public static int? GrpcStatusInHeaders(HttpResponseMessage upstream) =>
-        upstream.Headers.NonValidated.TryGetValues("grpc-status", out var values) && int.TryParse(values.ToString(), CultureInfo.InvariantCulture, out var status)
-            ? status
-            : null;
-
-    private static void CopyTrailers(Exchange exchange, HttpResponseMessage upstream)
+    // Kestrel's writer may offer an empty span where it is not asked for a size.
+    private static void Write(System.IO.Pipelines.PipeWriter output, ReadOnlySpan<byte> data)
     {
-        var trailers = exchange.Http.Features.Get<IHttpResponseTrailersFeature>()?.Trailers;
-        foreach (var (name, values) in upstream.TrailingHeaders.NonValidated)
+        const int BlockSize = 4096;
+        while (data.Length > 0)
         {
-            if (name.Equals("grpc-status", StringComparison.OrdinalIgnoreCase) && int.TryParse(values.ToString(), CultureInfo.InvariantCulture, out var status))
+            var span = output.GetSpan(Math.Min(data.Length, BlockSize));
+            var count = Math.Min(span.Length, data.Length);
+            data[..count].CopyTo(span);
+            output.Advance(count);
+            data = data[count..];
+        }
+    }
+
+    private static async ValueTask FlushAsync(System.IO.Pipelines.PipeWriter output, CancellationToken cancellation)
+    {
+        var flushed = await output.FlushAsync(cancellation);
+        if (flushed.IsCanceled || flushed.IsCompleted)
+            throw new OperationCanceledException("the client takes no more of the response");
+    }
+
+    private static void CopyTrailers(Exchange exchange, UpstreamCall upstream)
+    {
+        if (upstream.Trailers.Count == 0)
+            return;
+        var trailers = exchange.Http.Features.Get<IHttpResponseTrailersFeature>()?.Trailers;
+        foreach (var field in upstream.Trailers.Items)
+        {
+            if (field.Name.Equals("grpc-status", StringComparison.OrdinalIgnoreCase) && int.TryParse(field.Value, CultureInfo.InvariantCulture, out var status))
                 exchange.GrpcStatus = status;
 
             // HTTP/1.1 clients get none, as from Envoy with its default settings.
             if (trailers is { IsReadOnly: false })
-                trailers[name] = ToStringValues(values);
+                trailers.Append(field.Name, field.Value);
         }
     }
-
-    private static void Copy(HttpHeadersNonValidated from, IHeaderDictionary to, IReadOnlyCollection<string> nominated)
-    {
-        foreach (var (name, values) in from)
-        {
-            if (HopByHop.Is(name) || (nominated.Count > 0 && nominated.Contains(name, StringComparer.OrdinalIgnoreCase)))
-                continue;
-            to.Append(name, ToStringValues(values));
-        }
-    }
-
-    private static StringValues ToStringValues(HeaderStringValues values) => values.Count == 1 ? new StringValues(values.ToString()) : new StringValues([.. values]);
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Mesh.Waypoint.Forwarding;
@@ -5,40 +7,58 @@ namespace Mesh.Waypoint.Forwarding;
 /// <summary>After 101 the connection is bytes both ways; timeouts and retries do not apply any more.</summary>
 internal static class UpgradeTunnel
 {
-    private const int BufferSize = 16 * 1024;
-
-    public static async Task RunAsync(Exchange exchange, HttpResponseMessage response, CancellationToken cancellation)
+    public static async Task RunAsync(Exchange exchange, UpstreamCall upstream)
     {
         var feature = exchange.Http.Features.Get<IHttpUpgradeFeature>();
         if (feature is not { IsUpgradableRequest: true })
             throw new IOException("the application switched protocols, the client did not ask for it");
 
         exchange.Http.Response.Headers.Connection = "Upgrade";
-        if (response.Headers.NonValidated.TryGetValues("Upgrade", out var upgrade))
-            exchange.Http.Response.Headers.Upgrade = upgrade.ToString();
-        await using var upstream = await response.Content.ReadAsStreamAsync(cancellation);
+        if (upstream.Fields.Find("upgrade") is { } upgrade)
+            exchange.Http.Response.Headers.Upgrade = upgrade;
+        var (input, output) = upstream.TakeStreams();
         await using var client = await feature.UpgradeAsync();
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var up = CopyAsync(client, upstream, over, _ => { });
-        var down = CopyAsync(upstream, client, over, n => exchange.BytesSent += n);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(exchange.Http.RequestAborted);
+        var up = CopyUpAsync(client, output, over);
+        var down = CopyDownAsync(exchange, input, client, over);
         await Task.WhenAll(up, down);
     }
 
     // A WebSocket ends as a whole: neither stream of the upgrade API can be half-closed.
-    private static async Task CopyAsync(Stream from, Stream to, CancellationTokenSource over, Action<int> count)
-    {
-        var buffer = new byte[BufferSize];
-        try
+    private static Task CopyUpAsync(Stream client, PipeWriter output, CancellationTokenSource over) => Guard(
+        async () =>
+        {
+            while (await client.ReadAsync(output.GetMemory(), over.Token) is > 0 and var count)
+            {
+                output.Advance(count);
+                if ((await output.FlushAsync(over.Token)).IsCompleted)
+                    break;
+            }
+        },
+        over);
+
+    private static Task CopyDownAsync(Exchange exchange, PipeReader input, Stream client, CancellationTokenSource over) => Guard(
+        async () =>
         {
             while (true)
             {
-                var read = await from.ReadAsync(buffer, over.Token);
-                if (read == 0)
+                var read = await input.ReadAsync(over.Token);
+                foreach (var segment in read.Buffer)
+                    await client.WriteAsync(segment, over.Token);
+                await client.FlushAsync(over.Token);
+                exchange.BytesSent += read.Buffer.Length;
+                input.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted)
                     break;
-                await to.WriteAsync(buffer.AsMemory(0, read), over.Token);
-                await to.FlushAsync(over.Token);
-                count(read);
             }
+        },
+        over);
+
+    private static async Task Guard(Func<Task> copy, CancellationTokenSource over)
+    {
+        try
+        {
+            await copy();
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
         {

@@ -1,84 +1,47 @@
-using System.Diagnostics;
-using System.Text;
 using Mesh.Waypoint.Balancing;
 
 namespace Mesh.Waypoint.Forwarding;
 
-/// <summary>Keep-alive HTTP connections to one endpoint on behalf of one client identity; HTTP/1.1 and HTTP/2 side by side.</summary>
+/// <summary>The connections to one endpoint on behalf of one client identity; HTTP/1.1 and HTTP/2 side by side, each made when first needed.</summary>
 internal sealed class UpstreamPool
 {
-    // Envoy's HTTP/1 codec takes 80 KiB of response headers (reference 7.3); the property is in KiB.
-    private const int MaxResponseHeadersKib = 80;
+    private readonly EndpointState _endpoint;
+    private readonly ClusterModel _model;
+    private readonly IUpstreamDialer _dialer;
+    private readonly Lazy<Http1Pool> _http1;
+    private readonly Lazy<Http2Channel> _http2;
 
-    public static readonly HttpRequestOptionsKey<string?> TraceParent = new("traceparent");
-
-    private readonly HttpMessageInvoker _invoker;
-
-    // Requests under way, plus one for the pool itself while it is not retired: at zero the connections close.
-    private int _users = 1;
-
-    public UpstreamPool(EndpointState endpoint, ClusterModel model, string? clientPrincipal, IUpstreamDialer dialer)
+    public UpstreamPool(EndpointState endpoint, ClusterState cluster, ClusterModel model, string? clientPrincipal, IUpstreamDialer dialer, TimeProvider time)
     {
-        var limits = model.Limits;
-        var handler = new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            AutomaticDecompression = System.Net.DecompressionMethods.None,
-            UseCookies = false,
-            UseProxy = false,
-            ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
-            ConnectTimeout = limits.ConnectTimeout,
-            PooledConnectionIdleTimeout = limits.IdleTimeout > TimeSpan.Zero ? limits.IdleTimeout : Timeout.InfiniteTimeSpan,
-            PooledConnectionLifetime = limits.MaxConnectionDuration ?? Timeout.InfiniteTimeSpan,
-            MaxConnectionsPerServer = (int)Math.Clamp(limits.MaxConnections, 1, int.MaxValue),
-            // The application's 100 is waited for: the proxy never invents one (reference 7.4).
-            Expect100ContinueTimeout = Timeout.InfiniteTimeSpan,
-            EnableMultipleHttp2Connections = true,
-            MaxResponseHeadersLength = MaxResponseHeadersKib,
-            RequestHeaderEncodingSelector = (_, _) => Encoding.Latin1,
-            ResponseHeaderEncodingSelector = (_, _) => Encoding.Latin1,
-            ConnectCallback = async (context, cancellation) =>
-            {
-                context.InitialRequestMessage.Options.TryGetValue(TraceParent, out var trace);
-                var stream = await dialer.DialAsync(endpoint, new DialContext(clientPrincipal, trace), limits.ConnectTimeout, cancellation);
-                return new UpstreamStream(stream, endpoint.Description.Hbone);
-            },
-        };
-        _invoker = new HttpMessageInvoker(handler, disposeHandler: true);
+        _endpoint = endpoint;
+        _model = model;
+        _dialer = dialer;
+        _http1 = new Lazy<Http1Pool>(() => new Http1Pool(model.Limits, cluster.Circuit, DialAsync, time));
+        _http2 = new Lazy<Http2Channel>(() => new Http2Channel(endpoint.Description.Hbone, model.Limits, DialAsync, clientPrincipal));
     }
 
-    /// <returns>Null where the pool was retired in between: take a new one.</returns>
-    public Lease? TryUse()
+    public UpstreamCall Call(UpstreamCallContext context) => context.Request.UsesHttp2(_model) ? new Http2Call(_http2.Value, context) : new Http1Call(_http1.Value, context);
+
+    public void Retire()
     {
-        while (true)
+        if (_http1.IsValueCreated)
+            _http1.Value.Dispose();
+        if (_http2.IsValueCreated)
+            _http2.Value.Dispose();
+    }
+
+    private async ValueTask<Stream> DialAsync(DialContext context, CancellationToken cancellation)
+    {
+        var patience = _model.Limits.ConnectTimeout;
+        using var elapsed = new CancellationTokenSource(patience);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(elapsed.Token, cancellation);
+        try
         {
-            var users = Volatile.Read(ref _users);
-            if (users == 0)
-                return null;
-            if (Interlocked.CompareExchange(ref _users, users + 1, users) == users)
-                return new Lease(this);
+            return await _dialer.DialAsync(_endpoint, context with { Tls = _model.Tls }, patience, either.Token);
         }
-    }
-
-    public void Retire() => Leave();
-
-    private void Leave()
-    {
-        if (Interlocked.Decrement(ref _users) == 0)
-            _invoker.Dispose();
-    }
-
-    /// <summary>One request's use of the pool, from sending until its response is read to the end.</summary>
-    public sealed class Lease(UpstreamPool pool) : IDisposable
-    {
-        private int _disposed;
-
-        public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellation) => pool._invoker.SendAsync(request, cancellation);
-
-        public void Dispose()
+        catch (OperationCanceledException e) when (elapsed.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
-            if (Interlocked.Exchange(ref _disposed, 1) == 0)
-                pool.Leave();
+            throw new DialException(DialFailure.TimedOut, $"no connection within {patience.TotalSeconds:0.###} s", e);
         }
     }
 }

@@ -11,13 +11,13 @@ internal sealed class UpstreamPools
 {
     private readonly ConcurrentDictionary<string, UpstreamPool> _pools = new(StringComparer.Ordinal);
 
-    public UpstreamPool Get(EndpointState endpoint, ClusterModel model, string? clientPrincipal, IUpstreamDialer dialer)
+    public UpstreamPool Get(EndpointState endpoint, ClusterState cluster, ClusterModel model, string? clientPrincipal, IUpstreamDialer dialer, TimeProvider time)
     {
         // Endpoints outside the mesh are told nothing, so their connections may serve every client.
         var key = endpoint.Description.Hbone ? clientPrincipal ?? string.Empty : string.Empty;
         return _pools.TryGetValue(key, out var there)
             ? there
-            : _pools.GetOrAdd(key, static (k, state) => new UpstreamPool(state.endpoint, state.model, k.Length == 0 ? null : k, state.dialer), (endpoint, model, dialer));
+            : _pools.GetOrAdd(key, static (k, state) => new UpstreamPool(state.endpoint, state.cluster, state.model, k.Length == 0 ? null : k, state.dialer, state.time), (endpoint, cluster, model, dialer, time));
     }
 
     public void Retire()

@@ -51,6 +51,8 @@ internal sealed class CircuitState
 {
     private int _requests;
     private int _retries;
+    private int _connections;
+    private int _pending;
 
     public int Requests => Volatile.Read(ref _requests);
 
@@ -59,6 +61,27 @@ internal sealed class CircuitState
     public bool TryEnterRequest(ConnectionLimits limits) => TryEnter(ref _requests, limits.MaxRequests);
 
     public void LeaveRequest() => Interlocked.Decrement(ref _requests);
+
+    public int Connections => Volatile.Read(ref _connections);
+
+    public int Pending => Volatile.Read(ref _pending);
+
+    /// <param name="force">An endpoint's first connection is always made, or requests to it would wait for ever (as in Envoy).</param>
+    public bool TryEnterConnection(ConnectionLimits limits, bool force)
+    {
+        if (TryEnter(ref _connections, limits.MaxConnections))
+            return true;
+        if (force)
+            Interlocked.Increment(ref _connections);
+        return force;
+    }
+
+    public void LeaveConnection() => Interlocked.Decrement(ref _connections);
+
+    /// <summary>A request that waits for a connection, be it one that is being made.</summary>
+    public bool TryEnterPending(ConnectionLimits limits) => TryEnter(ref _pending, limits.MaxPendingRequests);
+
+    public void LeavePending() => Interlocked.Decrement(ref _pending);
 
     /// <summary>With a budget: a share of the active requests, but always a few; else the fixed limit.</summary>
     public bool TryEnterRetry(ConnectionLimits limits) => TryEnter(ref _retries, RetryLimit(limits, Requests));

@@ -91,7 +91,7 @@ internal sealed class TcpForwarder(
             try
             {
                 var timeout = view.Model.Limits.ConnectTimeout;
-                var stream = await dialer.DialAsync(endpoint, new DialContext(connection.Caller.Spiffe, connection.TraceParent), timeout, cancellation);
+                var stream = await dialer.DialAsync(endpoint, new DialContext(connection.Caller.Spiffe, connection.TraceParent) { Tls = view.Model.Tls }, timeout, cancellation);
                 cluster.Report(endpoint, EndpointResult.Connected);
                 return (stream, endpoint, ResponseFlags.None, null);
             }

@@ -23,6 +23,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     private readonly ConcurrentQueue<Reported> _requests = new();
     private readonly ConcurrentQueue<ConnectionReport> _connections = new();
     private readonly SemaphoreSlim _reports = new(0);
+    private readonly ConcurrentQueue<string> _internalErrors = new();
 
     public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null, FilterFolder? filters = null)
     {
@@ -76,6 +77,8 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     {
         OnReport?.Invoke(exchange);
         Decisions.Record(exchange, duration);
+        if (exchange.Details == "internal_error")
+            _internalErrors.Enqueue(exchange.UpstreamFailure ?? "without a reason");
         _requests.Enqueue(new Reported(
             exchange.Http.Response.StatusCode,
             exchange.Flags.ToText(),
@@ -100,6 +103,9 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
         _dataPath.Dispose();
         _end.Dispose();
         _reports.Dispose();
+
+        // Whatever a test looks at: an exception that nobody expected fails it.
+        Assert.True(_internalErrors.IsEmpty, string.Join("\n", _internalErrors));
     }
 
     private async Task AcceptAsync(TcpListener listener, OriginalDestination original, Func<string?> identity)

@@ -66,15 +66,25 @@ public sealed class HboneTests
         Assert.Equal(body, await response.Content.ReadAsByteArrayAsync());
     }
 
-    [Theory]
-    [InlineData(503)]
-    [InlineData(401)]
-    public async Task Connect_RefusedByOneOfTwoNodes_IsHiddenByTheDefaultRetries(int status)
+    [Fact]
+    public async Task Connect_RefusedByTheDestinationsPolicy_IsTheClients403AtTheFirstTry()
+    {
+        await using var origin = await Origin.TextAsync("ok");
+        await using var mesh = await HboneMesh.StartAsync([origin.Port]);
+        mesh.Nodes[0].Refusal = 401;
+        using var client = mesh.Client();
+        using var response = await client.GetAsync("/");
+        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
+        Assert.Equal(1, (await mesh.Waypoint.NextReportAsync()).Attempts);
+    }
+
+    [Fact]
+    public async Task Connect_RefusedByOneOfTwoNodes_IsHiddenByTheDefaultRetries()
     {
         await using var one = await Origin.TextAsync("ok");
         await using var two = await Origin.TextAsync("ok");
         await using var mesh = await HboneMesh.StartAsync([one.Port, two.Port]);
-        mesh.Nodes[0].Refusal = status;
+        mesh.Nodes[0].Refusal = 503;
         using var client = mesh.Client();
         for (var i = 0; i < 30; i++)
             Assert.Equal("ok", await client.GetStringAsync("/"));

@@ -66,7 +66,7 @@ public sealed class ExternalAuthorizationTests
         var seen = (await response.Content.ReadAsStringAsync()).Split('\n');
         Assert.Equal("?x=%20y&tenant=a%20b", seen[0]);
         Assert.Equal($"{Requests.Storefront}|127.0.0.1|orders.shop.svc.cluster.local|80|GET|/checked?debug=1&x=%20y|shop.example|http|HTTP/1.1|-1|/checked?debug=1&x=%20y|-||", seen[1]);
-        Assert.Equal(("admin", "first, second", string.Empty), (seen[2], seen[3], seen[4]));
+        Assert.Equal(("admin", "first,second", string.Empty), (seen[2], seen[3], seen[4]));
 
         // What no rule matches is not asked about.
         Assert.Equal(string.Empty, (await mesh.TextAsync("/free")).Split('\n')[1]);

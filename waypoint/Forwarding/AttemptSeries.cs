@@ -35,7 +35,7 @@ internal sealed class AttemptSeries(
             var outcome = response is null ? new AttemptOutcome(failure!.Ending) : OutcomeOf(response);
             Report(endpoint, response, failure);
             if (failure is not null || policy.IsRetriable(outcome))
-                exchange.NoteTry(endpoint, failure is null ? $"answered {(int)response!.StatusCode}" : failure.Transport ?? failure.Reason);
+                exchange.NoteTry(endpoint, failure is null ? $"answered {response!.Status}" : failure.Transport ?? failure.Reason);
 
             // 3. Another?
             var retriable = policy.IsRetriable(outcome) && body.CanReplay && request.Upgrade is null && !deadline.Token.IsCancellationRequested;

@@ -33,6 +33,7 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
     private readonly List<ResourceChange> _changes = [];
     private MeshTranslation? _translation;
     private IReadOnlyList<Problem> _told = [];
+    private IReadOnlyList<Problem> _toldOfFolder = [];
 
     public MeshState Current => _current ?? throw new InvalidOperationException("nothing has been translated yet");
     public ResourceSet Resources => Current.Translated.Resources;
@@ -120,7 +121,7 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
         metrics.Services.Set(translated.Services);
         metrics.VirtualServices.Set(translated.Resources.VirtualServices.Count);
         // Looking for mistakes means looking at everything: when instances come and go nothing is wrong with documents that was right before.
-        if (isFirst || folder.Problems.Count > 0 || changes.Exists(c => (c.After ?? c.Before) is not (Pod or EndpointSlice or WorkloadEntry or Node)))
+        if (isFirst || !folder.Problems.SequenceEqual(_toldOfFolder) || changes.Exists(c => (c.After ?? c.Before) is not (Pod or EndpointSlice or WorkloadEntry or Node)))
             Report(state);
         Applied?.Invoke();
         log?.Debug($"{folder.Resources.Count} documents in {folder.Files} files in force, {changed} resources changed");
@@ -131,7 +132,7 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
         var problems = state.Problems;
         foreach (var problem in problems.Except(_told))
             Tell(problem);
-        _told = problems;
+        (_told, _toldOfFolder) = (problems, state.Folder.Problems);
         log?.Info($"{state.Folder.Resources.Count} documents in {state.Folder.Files} files in force, {problems.Count} problems");
         metrics.Problems.With("error").Set(problems.Count(p => p.Severity is ProblemSeverity.Error));
         metrics.Problems.With("warning").Set(problems.Count(p => p.Severity is ProblemSeverity.Warning));

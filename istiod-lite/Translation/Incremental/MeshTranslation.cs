@@ -92,7 +92,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
         _policies = policies;
 
         // (5)
-        var translator = Workloads(resources, services, policies, keepSlices: changes is not null && serviceChanges.Count == 0 && !changes.Any<EndpointSlice>());
+        var translator = Workloads(resources, services, policies, keepSlices: changes is not null && serviceChanges.Count == 0 && !changes.Versions<EndpointSlice>().Any(s => SlicedPods.ServiceOf(s, services, settings) is not null));
         var staleWorkloads = Staleness.Workloads(resources, settings, changes, serviceChanges, services);
         var gone = changes is null ? _workloads.ByDocument.Keys.Where(k => !resources.Has(k)) : changes.All.Where(c => c.After is null).Select(c => c.Key);
         var workloadChanges = _workloads.Update(staleWorkloads, gone.ToList(), translator);

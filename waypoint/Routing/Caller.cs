@@ -35,6 +35,9 @@ internal sealed class Caller
     /// <summary><c>namespace/account</c>, as policies name it.</summary>
     public string? QualifiedAccount { get; }
 
+    /// <summary>What its node says of its workload; for labels only.</summary>
+    public ClientLabels Labels { get; init; } = ClientLabels.None;
+
     /// <summary>The client's own address: from <c>forwarded</c> of its node's proxy, else the tunnel's peer.</summary>
     public IPEndPoint Address { get; }
 }

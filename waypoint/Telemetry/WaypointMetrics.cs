@@ -16,10 +16,13 @@ internal sealed class WaypointMetrics
     private static readonly double[] Buckets =
         [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000];
 
+    private static readonly string Version = typeof(WaypointMetrics).Assembly.GetName().Version?.ToString(3) ?? "0";
+
     private static readonly string[] TcpLabels =
     [
-        "reporter", "source_workload_namespace", "source_principal", "destination_workload", "destination_workload_namespace",
-        "destination_principal", "destination_cluster", "destination_canonical_service", "destination_canonical_revision", "destination_service",
+        "reporter", "source_workload", "source_workload_namespace", "source_principal", "source_app", "source_version", "source_canonical_service",
+        "source_canonical_revision", "source_cluster", "destination_workload", "destination_workload_namespace", "destination_principal",
+        "destination_app", "destination_version", "destination_cluster", "destination_canonical_service", "destination_canonical_revision", "destination_service",
         "destination_service_name", "destination_service_namespace", "request_protocol", "response_flags", "connection_security_policy",
     ];
 
@@ -41,6 +44,7 @@ internal sealed class WaypointMetrics
         _duration = registry.Histogram("istio_request_duration_milliseconds", "From the first byte of the request to the last of the response.", Buckets, RequestLabels, "milliseconds");
         _requestBytes = registry.Histogram("istio_request_bytes", "Size of request bodies.", Buckets, RequestLabels, "bytes");
         _responseBytes = registry.Histogram("istio_response_bytes", "Size of response bodies.", Buckets, RequestLabels, "bytes");
+        registry.Gauge("istio_build", "Which program this is.", ["component", "tag"]).With(LabelSet.Of(("component", "proxy"), ("tag", Version))).Set(1);
         _opened = registry.Counter("istio_tcp_connections_opened", "TCP connections opened.", TcpLabels);
         _closed = registry.Counter("istio_tcp_connections_closed", "TCP connections closed.", TcpLabels);
         _sent = registry.Counter("istio_tcp_sent_bytes", "Bytes to clients of TCP connections.", TcpLabels, "bytes");
@@ -68,6 +72,7 @@ internal sealed class WaypointMetrics
         var clientLeft = exchange.Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !exchange.Http.Response.HasStarted;
         var key = new SeriesKey(
             exchange.Connection.Caller.Spiffe,
+            exchange.Connection.Caller.Labels,
             exchange.Destination,
             exchange.Endpoint,
             exchange.Facts is { IsGrpc: true } ? "grpc" : "http",
@@ -84,7 +89,7 @@ internal sealed class WaypointMetrics
 
     public void Record(ConnectionReport report)
     {
-        var key = new SeriesKey(report.Connection.Caller.Spiffe, report.Destination, report.Endpoint, "tcp", report.Flags, 0, null);
+        var key = new SeriesKey(report.Connection.Caller.Spiffe, report.Connection.Caller.Labels, report.Destination, report.Endpoint, "tcp", report.Flags, 0, null);
         var labels = LabelSet.Of(TcpLabels, Values(key, report.Connection.Caller));
         _opened.With(labels).Increment();
         _closed.With(labels).Increment();
@@ -111,11 +116,19 @@ internal sealed class WaypointMetrics
         return
         [
             "waypoint",
+            caller.Labels.Workload,
             caller.Namespace ?? Unknown,
             caller.Spiffe ?? Unknown,
+            caller.Labels.Service,
+            caller.Labels.Revision,
+            caller.Labels.Service,
+            caller.Labels.Revision,
+            caller.Labels.Cluster,
             Or(endpoint?.WorkloadName),
             Or(endpoint?.WorkloadNamespace),
             Or(endpoint?.Identities is { Count: > 0 } identities ? identities[0] : null),
+            Or(endpoint?.CanonicalName),
+            Or(endpoint?.CanonicalRevision),
             Or(endpoint?.ClusterId),
             Or(endpoint?.CanonicalName),
             Or(endpoint?.CanonicalRevision),
@@ -131,7 +144,7 @@ internal sealed class WaypointMetrics
     private static string Or(string? value) => string.IsNullOrEmpty(value) ? Unknown : value;
 
     private readonly record struct SeriesKey(
-        string? Source, Destination? Destination, EndpointState? Endpoint, string Protocol, ResponseFlags Flags, int Status, int? GrpcStatus);
+        string? Source, ClientLabels Labels, Destination? Destination, EndpointState? Endpoint, string Protocol, ResponseFlags Flags, int Status, int? GrpcStatus);
 
     private sealed record RequestSeries(Counter Requests, Histogram Duration, Histogram RequestBytes, Histogram ResponseBytes);
 }

@@ -80,7 +80,7 @@ internal sealed class HboneEntrance : ITunnelAcceptor, IDisposable
 
         // 2. Accepted: from now on it is a connection like any other.
         var client = HboneHeaders.ForwardedFor(request.Headers) ?? request.RemoteEndPoint;
-        var caller = new Caller(request.PeerIdentity?.ToString(), client);
+        var caller = new Caller(request.PeerIdentity?.ToString(), client) { Labels = ClientLabels.Of(request.Headers.Get(HboneHeaders.Baggage)) };
         var trace = request.Headers.Get(HboneHeaders.TraceParent);
         if (request.Accept() is not { } tunnel)
             return;

@@ -24,9 +24,9 @@ internal static class ValidateCommand
     {
         ["file"] = file,
         ["line"] = document.Line,
-        ["kind"] = document.Key?.Kind,
-        ["namespace"] = document.Key?.Namespace,
-        ["name"] = document.Key?.Name,
+        ["kind"] = document.Key?.Kind ?? document.Written.Kind,
+        ["namespace"] = document.Key?.Namespace ?? document.Written.Namespace,
+        ["name"] = document.Key?.Name ?? document.Written.Name,
         ["verdict"] = document.IsRefused ? "reject" : "accept",
         ["reasons"] = Notes(document, ProblemSeverity.Error),
         ["warnings"] = Notes(document, ProblemSeverity.Warning),
@@ -42,7 +42,7 @@ internal static class ValidateCommand
     private static void Write(TextWriter output, string file, DecodedDocument document)
     {
         var about = document.Resource is null && !document.IsRefused ? "accepted (means nothing to the mesh)" : document.IsRefused ? "refused" : "accepted";
-        output.WriteLine($"{file}:{document.Line} {(document.Key is { } key ? $"{key}: " : string.Empty)}{about}");
+        output.WriteLine($"{file}:{document.Line} {(document.Key is { } key ? $"{key}: " : document.Written.Kind is { } kind ? $"{kind} {document.Written.Name}: " : string.Empty)}{about}");
         foreach (var problem in document.Problems)
             output.WriteLine($"  {CommandOutput.Word(problem.Severity)}, line {problem.Line}: {problem.Reason}; {problem.Fix}");
     }

@@ -17,6 +17,9 @@ internal delegate void DocumentRules(string kind, YamlMapping document, Document
 /// </param>
 internal sealed record DecodedDocument(int Line, ResourceKey? Key, Resource? Resource, Resource? Readable, IReadOnlyList<Problem> Problems, bool RefusedByWebhook)
 {
+    /// <summary>Kind, namespace and name as they are written, whether they mean anything or not.</summary>
+    public (string? Kind, string? Namespace, string? Name) Written { get; init; }
+
     public bool IsRefused => Problems.Any(p => p.Severity is ProblemSeverity.Error);
 }
 
@@ -29,7 +32,8 @@ internal static class DocumentDecoder
             return [Refused(file, root.Line, null, $"the document is {root.Shape}, not an object", "write apiVersion, kind, metadata and spec")];
         if (Text(map, "kind") is "List" && map.Find("items") is YamlSequence items)
             return items.Items.SelectMany(item => Decode(item, file, rules));
-        return [DecodeOne(map, file, rules)];
+        var metadata = map.Find("metadata") as YamlMapping;
+        return [DecodeOne(map, file, rules) with { Written = (Text(map, "kind"), metadata is null ? null : Text(metadata, "namespace"), metadata is null ? null : Text(metadata, "name")) }];
     }
 
     private static DecodedDocument DecodeOne(YamlMapping map, string file, DocumentRules rules)

@@ -28,6 +28,7 @@ public sealed class DocumentCommandTests : IDisposable
         var verdicts = JsonNode.Parse(_output.ToString())!.AsArray();
         Assert.Equal(["accept", "reject", "reject", "accept"], verdicts.Select(v => (string?)v!["verdict"]));
         Assert.Equal(("shop", "v", 11), ((string?)verdicts[1]!["namespace"], (string?)verdicts[1]!["name"], (int)verdicts[1]!["reasons"]![0]!["line"]!));
+        Assert.Equal(("Deployment", "d"), ((string?)verdicts[3]!["kind"], (string?)verdicts[3]!["name"]));
         Assert.Contains("did you mean route?", (string)verdicts[1]!["reasons"]![0]!["fix"]!, StringComparison.Ordinal);
     }
 

@@ -50,6 +50,10 @@ internal sealed record Explanation(string Reason, string? Action)
         "half_close_deadline" => "one side had ended and nothing moved until the deadline",
         "over_budget" => "a program did not read, and the bytes that waited for it used up the node's budget",
         "pod_removed" => "the pod was deleted",
+        "token_refused" => "the request's token is not valid for the destination's RequestAuthentication",
+        "rate_limited" => "a rate limit was used up",
+        "upstream_overflow" => "the destination's limit of requests or connections was reached",
+        "fault_injected" => "the route injects this failure",
         "internal_error" => "a fault of the proxy",
         _ => ending,
     };
@@ -71,6 +75,10 @@ internal sealed record Explanation(string Reason, string? Action)
         "peer_reset" => "ask the program; the mesh passed the reset on.",
         "over_budget" => "find out why the program does not read, or raise ZTUNNEL_WAITING_MEGABYTES.",
         "half_close_deadline" => "if the silence is wanted, raise ZTUNNEL_HALF_CLOSE_DEADLINE.",
+        "token_refused" => "see the reason above; issuer, audience, keys and times are those of the RequestAuthentication.",
+        "rate_limited" => $"call less often, or raise the limit {hop.Text("policy")}.",
+        "upstream_overflow" => "raise the connectionPool of the DestinationRule, or add instances.",
+        "fault_injected" => $"remove the fault from {hop.Text("route_origin") ?? "the route"}.",
         "internal_error" or "protocol_failure" => "the proxy's log has the details.",
         _ => null,
     };

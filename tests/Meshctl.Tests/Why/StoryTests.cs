@@ -56,6 +56,16 @@ public sealed class StoryTests
     }
 
     [Fact]
+    public void EveryEnding_IsExplainedInWords()
+    {
+        foreach (var ending in Enum.GetValues<Mesh.Model.Ending>().Where(e => e is not Mesh.Model.Ending.Ok).Select(Mesh.Model.EndingText.Name))
+        {
+            var text = StoryText.Render(Story(Proxy("waypoint", Record("request", ending, "aa", ("policy", "RateLimitPolicy/shop/x"), ("route_origin", "VirtualService shop/v")))));
+            Assert.DoesNotContain($"ended it: {ending}", text, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Refusal_OfAHopWithoutARecord_IsExplainedByWhatItStated()
     {
         var explanation = Explanation.Of(Story(Proxy("node-1", Record("outbound", "tunnel_refused", "aa", ("peer_reason", "upstream_refused"), ("dst.addr", "198.18.2.10:15008")))));

@@ -89,7 +89,7 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
             Changed = _reconciler.ApplyInstances,
         };
 
-        var discovery = new DiscoveryService(_reconciler, publisher, tokens, metrics, time, sink?.For("xds"));
+        var discovery = new DiscoveryService(_reconciler, publisher, tokens, options.ScopeByNode, metrics, time, sink?.For("xds"));
         health.Ask("clients", () => ClientFaults.Of(discovery.Streams, time.GetUtcNow()));
         health.Ask("documents", _reconciler.Faults);
         health.Ask("source", _source.Faults);

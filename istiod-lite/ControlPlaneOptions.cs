@@ -50,6 +50,9 @@ internal sealed class RunOptions
     [Option("ca-dir", HelpText = "Folder with an intermediate authority (ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem, optional ca-crl.pem), watched; default: a root of our own.")]
     public string? CaDir { get; set; }
 
+    [Option("scope", Default = "mesh", HelpText = "What node agents are sent: mesh (everything), or node (policies and namespace-private services only of namespaces with a workload there).")]
+    public string Scope { get; set; } = string.Empty;
+
     [Option("service-cidr", Default = "240.241.0.0/16", HelpText = "Where Services without clusterIP get their address from.")]
     public string ServiceCidr { get; set; } = string.Empty;
 
@@ -137,6 +140,7 @@ internal sealed record ControlPlaneOptions
     /// <summary>Null: the root is made here.</summary>
     public required string? AuthorityFolder { get; init; }
     public required IPNetwork ServicePool { get; init; }
+    public bool ScopeByNode { get; init; }
 
     /// <summary>Null: a folder is served.</summary>
     public ClusterOptions? Cluster { get; init; }
@@ -169,6 +173,8 @@ internal sealed record ControlPlaneOptions
             errors.Add("--config-dir needs --state-dir, where the root certificate is kept");
         if (options.ConfigDir.Length > 0 && !Directory.Exists(options.ConfigDir))
             errors.Add($"the configuration folder {options.ConfigDir} does not exist; create it or name another with --config-dir");
+        if (options.Scope is not ("mesh" or "node"))
+            errors.Add($"--scope is \"{options.Scope}\"; write mesh or node");
         if (options.MeshConfig is { } file && !File.Exists(file))
             errors.Add($"the MeshConfig file {file} does not exist");
         var lifetimes = new CertificateLifetimes { Default = Duration("default-cert-ttl", options.DefaultCertTtl), Maximum = Duration("max-cert-ttl", options.MaxCertTtl), RootOverlap = Duration("root-overlap", options.RootOverlap) };
@@ -186,6 +192,7 @@ internal sealed record ControlPlaneOptions
             Lifetimes = lifetimes,
             AuthorityFolder = options.CaDir is { } ca ? Path.GetFullPath(ca) : null,
             ServicePool = pool,
+            ScopeByNode = options.Scope is "node",
         };
     }
 }

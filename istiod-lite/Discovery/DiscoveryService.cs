@@ -29,11 +29,13 @@ internal sealed class DiscoveryService
     private readonly ConcurrentDictionary<string, Counter> _pushes = new(StringComparer.Ordinal);
     private readonly Func<string, Counter> _pushCounter;
 
-    public DiscoveryService(Reconciler mesh, Publisher publisher, ITokenVerifier tokens, ControlPlaneMetrics metrics, TimeProvider time, Log? log)
+    public DiscoveryService(Reconciler mesh, Publisher publisher, ITokenVerifier tokens, bool scopeByNode, ControlPlaneMetrics metrics, TimeProvider time, Log? log)
     {
         (_mesh, _publisher, _tokens, _metrics, _time, _log) = (mesh, publisher, tokens, metrics, time, log);
         _pushCounter = type => metrics.Pushes.With(ControlPlaneMetrics.ShortType(type));
         _options = new DeltaXdsServerOptions { Time = time, Rejected = OnRejected, Pushed = OnPushed };
+        if (scopeByNode)
+            _options = _options with { AudienceOf = peer => peer.Principal is NodeCaller agent ? publisher.Audiences.For(agent.Node) : null };
         _agents = new DeltaXdsServer([publisher.Authorizations, publisher.Addresses], _options);
         publisher.Authorizations.Converged = publisher.Addresses.Converged = since => metrics.ConvergenceOfAll.Observe(time.GetElapsedTime(since));
     }

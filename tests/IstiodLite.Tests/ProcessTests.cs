@@ -65,6 +65,25 @@ public sealed class ProcessTests
     }
 
     [Fact]
+    public async Task ScopeOfTheNode_SendsPoliciesOfNamespacesThatAreThere_BeforeTheirWorkloads()
+    {
+        var policy = Documents.Seed("authorization-policy.yaml");
+        await using var plane = await ControlPlaneProcess.StartAsync(["--scope", "node"], [_payment, policy, policy.Replace("name: payment-policy", "name: payment-policy\n  namespace: shop", StringComparison.Ordinal)]);
+        using var channel = await plane.ConnectAsync("--node", "node-1");
+        await using var stream = await OpenAsync(channel, "ztunnel~198.18.0.11~ztunnel.istio-system~istio-system.svc.cluster.local");
+        await stream.WriteAsync(Subscribe(XdsTypeUrls.Authorization));
+        Assert.Equal(["default/payment-policy"], (await stream.ReadAsync())!.Resources.Select(r => r.Name));
+        await stream.WriteAsync(Subscribe(XdsTypeUrls.Address));
+        await stream.ReadAsync();
+        plane.Write("shop.yaml", Documents.Pod("payment", "payment", "198.18.1.8", ns: "shop"));
+        Assert.Equal(["shop/payment-policy"], (await stream.ReadAsync())!.Resources.Select(r => r.Name));
+        Assert.Equal(["Kubernetes//Pod/shop/payment"], (await stream.ReadAsync())!.Resources.Select(r => r.Name));
+        File.Delete(Path.Combine(plane.Config, "shop.yaml"));
+        var gone = new[] { (await stream.ReadAsync())!, (await stream.ReadAsync())! }.SelectMany(r => r.RemovedResources);
+        Assert.Equal(["Kubernetes//Pod/shop/payment", "shop/payment-policy"], gone.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task Waypoint_Connected_GetsOnlyItsOwn()
     {
         await using var plane = await ControlPlaneProcess.StartAsync(Documents.PaymentService, Documents.PaymentWaypoint, _payment);

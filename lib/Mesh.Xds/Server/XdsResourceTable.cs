@@ -171,6 +171,13 @@ public sealed class XdsResourceTable(string typeUrl, int history = 1024, int max
         }
     }
 
+    /// <summary>Resources that are now as they were at a version, in no order.</summary>
+    internal IReadOnlyList<XdsResource> UnchangedSince(long version)
+    {
+        lock (_gate)
+            return [.. _byName.Values.Where(e => e.ChangedAt <= version).Select(e => e.Resource)];
+    }
+
     /// <summary>Looks up many names at once, as of one moment.</summary>
     internal void Collect(IEnumerable<string> names, List<XdsResource> found, List<string> missing)
     {

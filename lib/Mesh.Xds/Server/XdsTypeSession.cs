@@ -211,7 +211,8 @@ internal sealed class XdsTypeSession(XdsResourceTable table, IXdsAudience? audie
         if (generation != _audienceSeen)
         {
             _audienceSeen = generation;
-            var all = table.Snapshot(oldest: table.Version).Resources;
+            // What changed after the position comes with the next difference; before it nothing may be told that earlier tables have not told yet.
+            var all = table.UnchangedSince(_position);
             resources.AddRange(all.Where(r => !_shown.Contains(r.Name) && audience.MaySee(r) && !resources.Exists(s => s.Name == r.Name)));
             removed.AddRange(all.Where(r => _shown.Contains(r.Name) && !audience.MaySee(r) && !removed.Contains(r.Name)).Select(r => r.Name));
         }

@@ -42,6 +42,7 @@ internal sealed class ResourceSet
     public IReadOnlyList<GatewayClass> GatewayClasses => Of<GatewayClass>();
     public IReadOnlyList<Gateway> Gateways => Of<Gateway>();
     public IReadOnlyList<HttpRouteResource> HttpRoutes => Of<HttpRouteResource>();
+    public IReadOnlyList<BackendTlsPolicy> BackendTlsPolicies => Of<BackendTlsPolicy>();
     public IReadOnlyList<L4RouteResource> L4Routes => Of<L4RouteResource>();
 
     public int Count => _byKey.Count;

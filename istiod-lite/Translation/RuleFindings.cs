@@ -23,6 +23,11 @@ internal static class RuleFindings
                 AddSubsets(problems, rule, service, endpoints);
         }
         AddUndefined(problems, input);
+        foreach (var policy in input.Resources.BackendTlsPolicies)
+        {
+            if (policy.MissingAuthority(input.Resources) is { } missing)
+                problems.Add(Problem.Error(policy, $"the ConfigMap {policy.Namespace}/{missing} with its authority is not there: requests to its targets are refused", $"add the ConfigMap with the key {BackendTlsPolicy.AuthorityKey}, or correct the name"));
+        }
     }
 
     private static IEnumerable<TrafficPolicy> Policies(DestinationRule rule) => rule.Subsets.Select(s => s.Policy).Prepend(rule.TrafficPolicy).OfType<TrafficPolicy>()

@@ -90,6 +90,8 @@ internal sealed class ClusterTranslator
         // Without endpoints every request is refused: it is never sent another way than the one that was written.
         if (policy.Refusal is not null)
             cluster.Endpoints.Clear();
+        if (policy.Tls is null && BackendTls.For(_input.Resources, service, port) is { } backendTls)
+            BackendTls.Apply(cluster, backendTls, _input.Resources);
         if (!LocalityWeights.Distribute(cluster, policy.LoadBalancer?.Locality, _locality))
             AddFailover(cluster, policy, service);
         return Add(name, cluster);

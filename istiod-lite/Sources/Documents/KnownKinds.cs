@@ -43,6 +43,7 @@ internal static class KnownKinds
         new(GatewayApi, "GatewayClass", _gatewayVersions, false, GatewayDecoder.GatewayClass),
         new(GatewayApi, "HTTPRoute", _gatewayVersions, true, HttpRouteDecoder.Decode),
         new(GatewayApi, "GRPCRoute", ["v1", "v1alpha2"], true, OtherRouteDecoder.Grpc),
+        new(GatewayApi, "BackendTLSPolicy", ["v1", "v1alpha3"], true, BackendTlsDecoder.Decode),
         new(GatewayApi, "TCPRoute", ["v1", "v1alpha2"], true, OtherRouteDecoder.Tcp),
         new(GatewayApi, "TLSRoute", ["v1", "v1alpha3", "v1alpha2"], true, OtherRouteDecoder.Tls),
     ];
@@ -63,7 +64,7 @@ internal static class KnownKinds
     private static readonly HashSet<string> _withoutEffect = new(StringComparer.Ordinal)
     {
         $"{Networking}/Sidecar", $"{Networking}/Gateway", $"{Networking}/EnvoyFilter", $"{Networking}/ProxyConfig",
-        "extensions.istio.io/WasmPlugin", $"{GatewayApi}/BackendTLSPolicy",
+        "extensions.istio.io/WasmPlugin",
     };
 
     private static readonly Dictionary<(string, string), KnownKind> _index = _all.ToDictionary(k => (k.Group, k.Kind));

@@ -13,7 +13,8 @@ internal sealed class ChangeSet(IReadOnlyList<ResourceChange> changes)
     /// </summary>
     public bool ConcernsEverything(MeshSettings settings, ResourceSet documents) => changes.Any(c => (c.After ?? c.Before) switch
     {
-        ConfigMap map => map.Namespace == settings.SystemNamespace && map.Name.StartsWith("istio", StringComparison.Ordinal),
+        ConfigMap map => (map.Namespace == settings.SystemNamespace && map.Name.StartsWith("istio", StringComparison.Ordinal))
+            || documents.BackendTlsPolicies.Any(p => p.Namespace == map.Namespace && p.Authorities.Contains(map.Name, StringComparer.Ordinal)),
         // A written Service takes the place of the one that would be made for the Gateway of its name.
         Service service => settings.Standalone && documents.Find<Gateway>("Gateway", service.Namespace, service.Name) is not null,
         Pod or EndpointSlice or Node or WorkloadEntry or WorkloadGroup or ServiceEntry or ServiceAccount => false,

@@ -131,6 +131,19 @@ public sealed class OtherRouteTests
     }
 
     [Fact]
+    public void BackendTlsPolicy_SpeaksTlsWithItsTargets_AndRefusesWithoutItsAuthority()
+    {
+        const string policy = "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: { name: t }\nspec:\n  targetRefs: [ { group: '', kind: Service, name: payment, sectionName: http } ]\n  validation: { hostname: payment.example, caCertificateRefs: [ { group: '', kind: ConfigMap, name: ca } ] }\n---\n";
+        const string authority = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ca }\ndata: { ca.crt: PEM }\n";
+        var cluster = Cluster(Translate(policy, authority));
+        Assert.Equal((ClientTls.Types.Mode.Simple, "payment.example", "PEM", "payment.example"), (cluster.Tls.Mode, cluster.Tls.Sni, cluster.Tls.CaCertificatesPem, Assert.Single(cluster.Tls.SubjectAltNames)));
+        Assert.Single(cluster.Endpoints);
+        var refused = Translate(policy);
+        Assert.Empty(Cluster(refused).Endpoints);
+        Assert.Contains(refused.Problems, p => p.Document == "BackendTLSPolicy default/t" && p.Reason.Contains("ConfigMap default/ca", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void KindsOfIstiosProxies_AreLetInAndNamed()
     {
         var file = Documents.Parse("apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: { name: e }\n---\napiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: { name: g }\n");

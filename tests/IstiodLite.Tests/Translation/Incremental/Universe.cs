@@ -111,6 +111,9 @@ internal static class Universe
         }
         yield return "apiVersion: v1\nkind: Namespace\nmetadata: { name: istio-system, labels: { topology.istio.io/network: near } }";
         yield return "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: istio, namespace: istio-system }\ndata: { mesh: 'rootNamespace: b' }";
+        yield return "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ca, namespace: a }\ndata: { ca.crt: one }";
+        yield return "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ca, namespace: a }\ndata: { ca.crt: two }";
+        yield return "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: { name: t, namespace: a }\nspec: { targetRefs: [ { group: '', kind: Service, name: s0 } ], validation: { hostname: s0, caCertificateRefs: [ { group: '', kind: ConfigMap, name: ca } ] } }";
         yield return "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: istio, namespace: istio-system }\ndata: { mesh: 'trustDomain: other.example' }";
     }
 

@@ -31,6 +31,9 @@ internal sealed record ClusterOptions
     public required IReadOnlySet<string> TrustedNodeAccounts { get; init; }
     public InformerOptions Informers { get; init; } = new();
 
+    /// <summary>How often the authority's Secret is looked at.</summary>
+    public TimeSpan AuthorityCheck { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Of the pods of waypoints.</summary>
     public string? WaypointImage { get; init; }
 
@@ -58,11 +61,14 @@ internal sealed class ClusterPlane : IAsyncDisposable
     private readonly ClusterOptions _options;
     private readonly MeshSettings _settings;
     private readonly LogSink? _sink;
+    private readonly AuthorityMaterial _material;
     private LeaderGroup? _leaders;
+    private ClusterAuthorityWatch? _watch;
     private EventRecorder? _recorder;
 
-    private ClusterPlane(KubeClient client, ClusterOptions options, MeshSettings settings, CertificateAuthority authority, LogSink? sink)
+    private ClusterPlane(KubeClient client, ClusterOptions options, MeshSettings settings, AuthorityMaterial material, CertificateAuthority authority, LogSink? sink)
     {
+        _material = material;
         _client = client;
         _options = options;
         _settings = settings;
@@ -86,7 +92,7 @@ internal sealed class ClusterPlane : IAsyncDisposable
         {
             sink?.For("istiod").Info($"the cluster is {cluster.Server} ({cluster.Origin})");
             var material = await ClusterAuthority.OpenAsync(client, settings.SystemNamespace, settings.TrustDomain, lifetimes.Root, sink?.For("ca"), cancellation);
-            return new ClusterPlane(client, options, settings, new CertificateAuthority(material, lifetimes, time), sink);
+            return new ClusterPlane(client, options, settings, material, new CertificateAuthority(material, lifetimes, time), sink);
         }
         catch
         {
@@ -122,6 +128,7 @@ internal sealed class ClusterPlane : IAsyncDisposable
         mesh.Applied += _leaders.Signal;
         Authority.Changed += _leaders.Signal;
         _recorder.Start();
+        _watch = new ClusterAuthorityWatch(_client, _settings.SystemNamespace, _material, Authority, _options.AuthorityCheck, health, _sink?.For("ca"));
         _leaders.Start();
     }
 
@@ -130,6 +137,8 @@ internal sealed class ClusterPlane : IAsyncDisposable
         // The leader first: it gives its lease back, and another replica writes on. The connection last: everything else uses it.
         if (_leaders is not null)
             await _leaders.DisposeAsync();
+        if (_watch is not null)
+            await _watch.DisposeAsync();
         if (_recorder is not null)
             await _recorder.DisposeAsync();
         await Source.DisposeAsync();

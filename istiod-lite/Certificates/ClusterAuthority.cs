@@ -37,24 +37,29 @@ internal static class ClusterAuthority
         }
     }
 
+    /// <summary>As it is in the cluster now; null: there is none.</summary>
+    public static async Task<AuthorityMaterial?> FindAsync(KubeClient client, string ns, CancellationToken cancellation)
+    {
+        var secret = await client.FindAsync(ResourceTypes.Secrets, ns, PluggedIn, KubeJson.Default.Secret, cancellation)
+            ?? await client.FindAsync(ResourceTypes.Secrets, ns, SelfSigned, KubeJson.Default.Secret, cancellation);
+        return secret is null ? null : Read(secret, client.Time);
+    }
+
     private static async Task<AuthorityMaterial> TryOpenAsync(KubeClient client, string ns, string trustDomain, TimeSpan rootLife, Log? log, CancellationToken cancellation)
     {
-        if (await client.FindAsync(ResourceTypes.Secrets, ns, PluggedIn, KubeJson.Default.Secret, cancellation) is { } plugged)
-            return Read(plugged, client.Time);
-        var own = await client.FindAsync(ResourceTypes.Secrets, ns, SelfSigned, KubeJson.Default.Secret, cancellation);
-        if (own is null)
+        if (await FindAsync(client, ns, cancellation) is { } existing)
+            return existing;
+        Secret own;
+        try
         {
-            try
-            {
-                own = await client.CreateAsync(ResourceTypes.Secrets, ns, Make(ns, trustDomain, rootLife, client.Time), KubeJson.Default.Secret, cancellation);
-                log?.Info($"a new root certificate is in the Secret {ns}/{SelfSigned}");
-            }
-            catch (KubeException e) when (e.Failure is KubeFailure.AlreadyExists)
-            {
-                // Another replica was faster: theirs is the root.
-                own = await client.FindAsync(ResourceTypes.Secrets, ns, SelfSigned, KubeJson.Default.Secret, cancellation)
-                    ?? throw new KubeException(KubeFailure.Conflict, $"the Secret {ns}/{SelfSigned} was there a moment ago and is gone", e);
-            }
+            own = await client.CreateAsync(ResourceTypes.Secrets, ns, Make(ns, trustDomain, rootLife, client.Time), KubeJson.Default.Secret, cancellation);
+            log?.Info($"a new root certificate is in the Secret {ns}/{SelfSigned}");
+        }
+        catch (KubeException e) when (e.Failure is KubeFailure.AlreadyExists)
+        {
+            // Another replica was faster: theirs is the root.
+            own = await client.FindAsync(ResourceTypes.Secrets, ns, SelfSigned, KubeJson.Default.Secret, cancellation)
+                ?? throw new KubeException(KubeFailure.Conflict, $"the Secret {ns}/{SelfSigned} was there a moment ago and is gone", e);
         }
         return Read(own, client.Time);
     }

@@ -20,6 +20,8 @@ internal sealed class StatusWriter(KubeClient client, Reconciler mesh, Health he
     private readonly Dictionary<(string Kind, string Namespace, string Name, string Writer), string> _written = [];
     // Written in full; the list is the same object while nothing changed that a status speaks of.
     private IReadOnlyList<StatusEntry>? _done;
+    private static readonly TimeSpan _comparison = TimeSpan.FromMinutes(10);
+    private long _compared;
     private readonly Dictionary<string, ResourceType?> _types = new(StringComparer.Ordinal);
 
     protected override void BeginTerm()
@@ -31,6 +33,13 @@ internal sealed class StatusWriter(KubeClient client, Reconciler mesh, Health he
 
     protected override async Task ReconcileAsync(CancellationToken cancellation)
     {
+        if (client.Time.GetElapsedTime(_compared) >= _comparison)
+        {
+            // Somebody may have changed what was written: each object is looked at again.
+            _written.Clear();
+            _done = null;
+            _compared = client.Time.GetTimestamp();
+        }
         var statuses = mesh.Current.Translated.Statuses;
         if (ReferenceEquals(statuses, _done))
             return;

@@ -59,6 +59,7 @@ internal sealed class ClusterRig : IAsyncDisposable
         {
             KubeConfig = KubeConfig,
             Identity = identity,
+            AuthorityCheck = TimeSpan.FromMilliseconds(50),
             TrustedNodeAccounts = new HashSet<string>(StringComparer.Ordinal) { "istio-system/ztunnel" },
             Informers = new InformerOptions { FirstDelay = TimeSpan.FromMilliseconds(10), LongestDelay = TimeSpan.FromMilliseconds(200), MissingGrace = TimeSpan.FromMilliseconds(100) },
         };

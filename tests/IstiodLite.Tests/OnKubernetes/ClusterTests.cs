@@ -179,6 +179,49 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task AuthorityPluggedIn_WhileRunning_SignsAndIsGivenOut_UnlessItsRootsAreStrangers()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        var host = await rig.ControlPlaneAsync();
+        var old = System.Text.Encoding.ASCII.GetString(Convert.FromBase64String((string)rig.Server.Get("", "secrets", "istio-system", "istio-ca-secret")!["data"]!["root-cert.pem"]!));
+        using var other = new Testing.TestCertificateAuthority(name: "other");
+        using var key = System.Security.Cryptography.X509Certificates.ECDsaCertificateExtensions.GetECDsaPrivateKey(other.Root)!;
+        void Plug(string roots) => rig.Put(new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Secret",
+            ["metadata"] = new JsonObject { ["name"] = "cacerts", ["namespace"] = "istio-system" },
+            ["data"] = new JsonObject(new[] { ("ca-cert.pem", other.RootPem), ("ca-key.pem", key.ExportPkcs8PrivateKeyPem()), ("root-cert.pem", roots) }
+                .Select(p => new KeyValuePair<string, JsonNode?>(p.Item1, Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(p.Item2))))),
+        }.ToJsonString());
+
+        Plug(other.RootPem);
+        await rig.ReadyAsync(host, r => r.Contains("nothing in common", StringComparison.Ordinal), "strangers are refused");
+        Plug(old + "\n" + other.RootPem);
+
+        await rig.ObjectAsync("", "configmaps", "shop", "istio-ca-root-cert", c => ((string?)c["data"]!["root-cert.pem"])!.Contains(other.RootPem.Trim(), StringComparison.Ordinal));
+        await rig.ReadyAsync(host, r => r == "ready\n", "nothing is wrong any more");
+    }
+
+    [Fact]
+    public async Task OwnTokenThatExpired_TheLastStateIsServed_UntilThereIsANewOne()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Pod("pay-1", "pay", "10.1.0.1");
+        var host = await rig.ControlPlaneAsync();
+        await rig.DumpAsync(host, "10.1.0.1");
+
+        rig.Server.Tokens.Remove(Testing.Kubernetes.FakeApiServer.AdminToken);
+        rig.Server.EndWatches();
+        await rig.ReadyAsync(host, r => r.Contains("pods: retrying", StringComparison.Ordinal) && r.Contains("401 Unauthorized", StringComparison.Ordinal), "the readiness detail says that nobody lets us in");
+        Assert.Contains("10.1.0.1", await rig.GetAsync(host, "/debug/config_dump"), StringComparison.Ordinal);
+        rig.Pod("pay-2", "pay", "10.1.0.2");
+        rig.Server.Tokens.Add(Testing.Kubernetes.FakeApiServer.AdminToken, new Testing.Kubernetes.Access.ApiUser("admin", ["system:masters", "system:authenticated"]));
+
+        await rig.DumpAsync(host, "10.1.0.2");
+    }
+
+    [Fact]
     public async Task TokenThatCannotBeReviewed_IsNoRefusal()
     {
         await using var rig = await ClusterRig.StartAsync();

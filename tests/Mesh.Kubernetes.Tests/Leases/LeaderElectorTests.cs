@@ -78,6 +78,34 @@ public sealed class LeaderElectorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Leader_WhoseLeaseAnotherHolds_StopsLeading()
+    {
+        using var client = Clients.To(_server, _time);
+        var leading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var stop = new CancellationTokenSource();
+        var elector = Elector(client, "a");
+        var running = elector.RunAsync(async term =>
+        {
+            leading.TrySetResult();
+            await Task.Delay(Timeout.Infinite, term).ContinueWith(_ => ended.TrySetResult(), TaskScheduler.Default);
+        }, stop.Token);
+        await leading.Task.WaitAsync(Clients.Patience);
+
+        // As after a partition: another one was sure that we are gone.
+        _server.Put("""{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"leader","namespace":"default"},"spec":{"holderIdentity":"b","leaseDurationSeconds":15,"renewTime":"2026-01-01T00:00:00.000000Z"} }""");
+        await _time.TimerIsSetAsync(TimeSpan.FromSeconds(3)).WaitAsync(Clients.Patience);
+        _time.Advance(TimeSpan.FromSeconds(3));
+        await ended.Task.WaitAsync(Clients.Patience);
+
+        Assert.False(elector.IsLeader);
+        Assert.Equal("b", elector.Holder);
+        Assert.Equal("b", (string?)_server.Get("coordination.k8s.io", "leases", "default", "leader")!["spec"]!["holderIdentity"]);
+        await stop.CancelAsync();
+        await running.WaitAsync(Clients.Patience);
+    }
+
+    [Fact]
     public async Task Stopping_ReleasesTheLease_SoThatNobodyWaits()
     {
         using var client = Clients.To(_server);

@@ -106,6 +106,8 @@ internal sealed class RequestHandler(ApiStore store, Tokens tokens, RoleAuthoriz
     private async Task WriteAsync(HttpContext context, ApiTarget target, ApiUser user, string verb)
     {
         var text = await new StreamReader(context.Request.Body).ReadToEndAsync(context.RequestAborted);
+        if (context.Request.ContentType?.Contains("protobuf", StringComparison.Ordinal) is true)
+            throw new ApiError(415, "UnsupportedMediaType", "this server reads JSON only");
         if (verb is "create" && target.Subresource == "token")
         {
             await ResponseWriting.JsonAsync(context, 201, IssueToken(target, (JsonObject)JsonNode.Parse(text)!));

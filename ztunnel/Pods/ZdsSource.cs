@@ -43,7 +43,7 @@ internal sealed class ZdsSource(EventLoop loop, string path, PodManager pods, Lo
                 if (!_stopping)
                     pods.SourceLost();
             }
-            if (wasUseful)
+            if (wasUseful || _stopping)
             {
                 delay = FirstDelay;
                 continue;

@@ -35,7 +35,8 @@ internal sealed class ServiceMessageHandler : HttpMessageHandler
             ConnectCallback = (context, cancellation) =>
             {
                 context.InitialRequestMessage.Options.TryGetValue(Chosen, out var endpoint);
-                return dialer.DialAsync(endpoint!, new DialContext(null, null), ConnectTimeout, cancellation);
+                var dial = new DialContext(null, null) { Tls = cluster.View?.Model.Tls, Http2 = context.InitialRequestMessage.Version.Major == 2 };
+                return dialer.DialAsync(endpoint!, dial, ConnectTimeout, cancellation);
             },
         };
         _connections = new HttpMessageInvoker(handler, disposeHandler: true);

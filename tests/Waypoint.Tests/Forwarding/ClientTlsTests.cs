@@ -65,6 +65,30 @@ public sealed class ClientTlsTests
         Assert.Contains("without a client certificate", Assert.Single(mesh.Waypoint.Configuration.ApplyClusters([(OneService.ClusterName, cluster)], [])).ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Simple_OfAnAuthorizersCluster_HoldsForTheWaypointsOwnCallsToo()
+    {
+        using var guard = new TlsOrigin("guard.infra", askForClient: false);
+        await using var origin = await Origin.TextAsync("ok");
+        var policy = new V1.RequestPolicy
+        {
+            Name = "AuthorizationPolicy/shop/ask",
+            Namespace = "shop",
+            Authorization = new V1.AuthorizationRules
+            {
+                Action = V1.AuthorizationRules.Types.Action.Custom,
+                Rules = { new V1.AuthorizationRule() },
+                Authorizer = new V1.ExternalAuthorizer { Name = "guard", Cluster = "guard", Authority = "guard.infra:9000", Http = new V1.ExternalAuthorizer.Types.HttpCheck() },
+            },
+        };
+        await using var mesh = await OneService.StartAsync([origin.Port], policies: policy);
+        var cluster = PythonService.Cluster("guard", guard.Port);
+        cluster.Tls = new V1.ClientTls { Mode = V1.ClientTls.Types.Mode.Simple, Sni = "guard.infra", CaCertificatesPem = guard.Certificate.ExportCertificatePem() };
+        Assert.Empty(mesh.Waypoint.Configuration.ApplyClusters([("guard", cluster)], []));
+        Assert.Equal("ok", await mesh.TextAsync("/"));
+        Assert.Equal(1, guard.Requests);
+    }
+
     private static Task<OneService> StartAsync(TlsOrigin server, Action<V1.ClientTls> change) => OneService.StartAsync(
         [server.Port],
         cluster: c =>

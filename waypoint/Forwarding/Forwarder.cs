@@ -79,7 +79,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
 
             // 4.
             if (result.Response is { } response)
-                await RelayAsync(exchange, target, response, deadline, setCookie);
+                await RelayAsync(exchange, target, response, deadline, setCookie, request.Upgrade is not null);
             else if (deadline.HasElapsed)
                 await LocalReply.WriteAsync(exchange, StatusCodes.Status504GatewayTimeout, "upstream request timeout", "response_timeout", ResponseFlags.UpstreamRequestTimeout);
             else if (http.RequestAborted.IsCancellationRequested)
@@ -96,7 +96,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         }
     }
 
-    private async Task RelayAsync(Exchange exchange, RouteTarget target, UpstreamCall response, RequestDeadline deadline, string? setCookie)
+    private async Task RelayAsync(Exchange exchange, RouteTarget target, UpstreamCall response, RequestDeadline deadline, string? setCookie, bool isUpgrade)
     {
         exchange.UpstreamServiceMilliseconds = (long)time.GetElapsedTime(exchange.StartedAt).TotalMilliseconds;
         exchange.Details = "via_upstream";
@@ -105,12 +105,12 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         {
             if (response.Status == StatusCodes.Status101SwitchingProtocols)
             {
-                ResponseRelay.CopyHeaders(exchange, response, target, setCookie);
+                ResponseRelay.CopyHeaders(exchange, response, target, setCookie, isUpgrade);
                 await UpgradeTunnel.RunAsync(exchange, response);
                 return;
             }
 
-            ResponseRelay.CopyHeaders(exchange, response, target, setCookie);
+            ResponseRelay.CopyHeaders(exchange, response, target, setCookie, isUpgrade);
             await ResponseRelay.CopyBodyAsync(exchange, response, deadline.Token);
         }
         catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException)

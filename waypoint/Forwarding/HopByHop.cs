@@ -13,6 +13,21 @@ internal static class HopByHop
 
     public static bool Is(string name) => Names.Contains(name);
 
+    /// <summary>A request whose Connection names Host would have none afterwards.</summary>
+    public static bool NamesHost(IHeaderDictionary headers)
+    {
+        foreach (var value in headers.Connection)
+        {
+            foreach (var range in value.AsSpan().Split(','))
+            {
+                if (value.AsSpan(range).Trim().Equals("host", StringComparison.OrdinalIgnoreCase))
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Removes them, and every header that Connection names, from a request.</summary>
     public static void StripRequest(IHeaderDictionary headers)
     {

@@ -35,6 +35,8 @@ internal sealed class Http1Call(Http1Pool pool, UpstreamCallContext context) : U
             BodySender? body = context.Body is null ? null : SendBodyAsync;
             InterimHandler? interim = context.Interim is null ? null : context.Interim.OnInterimAsync;
             _head = await connection.SendAsync(output => request.WriteHttp1(output, context), body, request.IsHead, interim);
+            if (_head.Status == 101 && request.Upgrade is null)
+                throw new ProtocolViolationException("the application switched protocols, nobody asked for it");
         }
         catch (IOException e) when (e is not (ProtocolViolationException or UpstreamEndedException))
         {

@@ -55,17 +55,18 @@ internal sealed class Http1Pool : IDisposable
     public async ValueTask<Http1Connection> RentAsync(DialContext context, CancellationToken cancellation)
     {
         if (!IsLimited)
-            return TakeIdle() ?? await OpenPendingAsync(context, cancellation);
+            return TakeIdle() ?? await OpenUnlimitedAsync(context, cancellation);
 
         TaskCompletionSource<Http1Connection?>? waiter = null;
         lock (_gate)
         {
             if (TakeIdle() is { } idle)
                 return idle;
-            if (!_circuit.TryEnterPending(_limits))
-                throw new UpstreamOverflowException("pending requests");
             if (!_circuit.TryEnterConnection(_limits, force: Volatile.Read(ref _count) == 0))
             {
+                // Only who waits for another's connection is pending, not who makes its own.
+                if (!_circuit.TryEnterPending(_limits))
+                    throw new UpstreamOverflowException("pending requests");
                 waiter = new TaskCompletionSource<Http1Connection?>(TaskCreationOptions.RunContinuationsAsynchronously);
                 _waiting.Enqueue(waiter);
             }
@@ -75,10 +76,10 @@ internal sealed class Http1Pool : IDisposable
             }
         }
 
+        if (waiter is null)
+            return await OpenAsync(context, cancellation);
         try
         {
-            if (waiter is null)
-                return await OpenAsync(context, cancellation);
             await using var leaving = cancellation.UnsafeRegister(static (w, token) => ((TaskCompletionSource<Http1Connection?>)w!).TrySetCanceled(token), waiter);
             return await waiter.Task ?? await OpenAsync(context, cancellation);
         }
@@ -177,20 +178,11 @@ internal sealed class Http1Pool : IDisposable
         return null;
     }
 
-    private async ValueTask<Http1Connection> OpenPendingAsync(DialContext context, CancellationToken cancellation)
+    private ValueTask<Http1Connection> OpenUnlimitedAsync(DialContext context, CancellationToken cancellation)
     {
-        if (!_circuit.TryEnterPending(_limits))
-            throw new UpstreamOverflowException("pending requests");
         _circuit.TryEnterConnection(_limits, force: true);
         Interlocked.Increment(ref _count);
-        try
-        {
-            return await OpenAsync(context, cancellation);
-        }
-        finally
-        {
-            _circuit.LeavePending();
-        }
+        return OpenAsync(context, cancellation);
     }
 
     // Its place is counted already; a failure gives it back.

@@ -14,7 +14,7 @@ internal static class ResponseRelay
     // More than this waits for the client before more is read from the application.
     private const int FlushThreshold = 64 * 1024;
 
-    public static void CopyHeaders(Exchange exchange, UpstreamCall upstream, RouteTarget target, string? setCookie)
+    public static void CopyHeaders(Exchange exchange, UpstreamCall upstream, RouteTarget target, string? setCookie, bool isUpgrade)
     {
         var response = exchange.Http.Response;
         response.StatusCode = upstream.Status;
@@ -28,7 +28,8 @@ internal static class ResponseRelay
             response.Headers[field.Name] = response.Headers.TryGetValue(field.Name, out var before) ? StringValues.Concat(before, field.Value) : field.Value;
         }
 
-        response.Headers["x-envoy-upstream-service-time"] = (exchange.UpstreamServiceMilliseconds ?? 0).ToString(CultureInfo.InvariantCulture);
+        if (!isUpgrade)
+            response.Headers["x-envoy-upstream-service-time"] = (exchange.UpstreamServiceMilliseconds ?? 0).ToString(CultureInfo.InvariantCulture);
         if (setCookie is not null)
             response.Headers.SetCookie = StringValues.Concat(response.Headers.SetCookie, setCookie);
         if (target.ResponseHeaders is not null || exchange.Route?.ResponseHeaders is not null)
@@ -52,7 +53,7 @@ internal static class ResponseRelay
         {
             // What is there already goes out together; a pause of the application's is a flush. Headers alone go out too, unless the end is known:
             // a gRPC answer without body has to stay one HEADERS frame.
-            var reading = upstream.ReadBodyAsync();
+            var reading = Read(upstream);
             if ((!reading.IsCompleted && (unflushed > 0 || isFirst)) || unflushed >= FlushThreshold)
             {
                 await FlushAsync(output, cancellation);
@@ -84,6 +85,19 @@ internal static class ResponseRelay
         if (unflushed > 0 && exchange.Http.Response.HasStarted)
             await FlushAsync(output, cancellation);
         CopyTrailers(exchange, upstream);
+    }
+
+    // What fails at once fails where it is awaited.
+    private static ValueTask<ReadOnlySequence<byte>> Read(UpstreamCall upstream)
+    {
+        try
+        {
+            return upstream.ReadBodyAsync();
+        }
+        catch (IOException e)
+        {
+            return ValueTask.FromException<ReadOnlySequence<byte>>(e);
+        }
     }
 
     // Kestrel's writer may offer an empty span where it is not asked for a size.

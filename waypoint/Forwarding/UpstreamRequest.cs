@@ -74,7 +74,7 @@ internal sealed class UpstreamRequest
                 continue;
 
             // A cookie that HTTP/2 has split is one line again (RFC 9113 8.2.3).
-            if (values.Count > 1 && name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
+            if (_clientIsHttp2 && values.Count > 1 && name.Equals("Cookie", StringComparison.OrdinalIgnoreCase))
             {
                 head.Field(name, string.Join("; ", values.ToArray()));
                 continue;

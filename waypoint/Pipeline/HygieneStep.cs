@@ -47,6 +47,8 @@ internal sealed class HygieneStep(PathNormalization normalization)
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "invalid_method");
         if (HasTwoLengths(request))
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "http1.content_length_and_chunked_not_allowed");
+        if (HopByHop.NamesHost(request.Headers))
+            return RefuseAsync(exchange, StatusCodes.Status400BadRequest, string.Empty, "missing_host_header");
         if (HttpMethods.IsConnect(request.Method))
             return RefuseAsync(exchange, StatusCodes.Status404NotFound, string.Empty, "route_not_found", ResponseFlags.NoRouteFound);
         if (path == "*")

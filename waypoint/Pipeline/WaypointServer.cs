@@ -25,6 +25,9 @@ internal sealed class WaypointServer : IDisposable
             AddServerHeader = false,
             AllowSynchronousIO = false,
             AllowAlternateSchemes = true,
+
+            // Absolute form: its authority is the one that counts (RFC 9112 3.2.2).
+            AllowHostHeaderOverride = true,
             RequestHeaderEncodingSelector = _ => Encoding.Latin1,
             ResponseHeaderEncodingSelector = _ => Encoding.Latin1,
         };

@@ -238,6 +238,27 @@ public sealed class Http1UpstreamTests
         Assert.Equal("the body", await mirrored.Task.WaitAsync(TimeSpan.FromSeconds(20)));
     }
 
+    [Theory]
+    [InlineData("x-hop")]
+    [InlineData("X-Hop , x-other")]
+    public async Task Headers_NamedByConnection_DoNotReachTheApplication(string connection)
+    {
+        using var origin = new RawOrigin(async peer =>
+        {
+            var head = await peer.ReadHeadAsync();
+            await peer.SendAsync($"HTTP/1.1 200 OK\r\nContent-Length: {head.Length}\r\n\r\n{head}");
+        });
+        await using var mesh = await OneService.StartAsync([origin.Port]);
+        using var client = new TcpClient();
+        await client.ConnectAsync(mesh.Entry);
+        var peer = new RawPeer(client.Client);
+        await peer.SendAsync($"GET / HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\nx-hop: 1\r\nx-stays: 2\r\n\r\n");
+        await peer.ReadHeadAsync();
+        var seen = await peer.ReadHeadAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Contains("x-stays: 2", seen, StringComparison.Ordinal);
+        Assert.DoesNotContain("x-hop", seen, StringComparison.OrdinalIgnoreCase);
+    }
+
     private static async Task<(int Status, string Flags)> StatusAndFlagsAsync(OneService mesh)
     {
         var report = await mesh.Waypoint.NextReportAsync();

@@ -26,6 +26,8 @@ internal static partial class Comparison
 
         if (!skip.Contains("body") && WithoutInstance((string?)want["body"] ?? string.Empty) != WithoutInstance(got.Body))
             yield return $"body: want \"{want["body"]}\" got \"{got.Body}\"";
+        if (want["tunnel_reply"] is { } reply && (string?)reply != got.TunnelReply)
+            yield return $"after the upgrade: want \"{reply}\" got \"{got.TunnelReply}\"";
         if (skip.Contains("attempts") || want["attempts"] is not JsonArray attempts)
             yield break;
         if (attempts.Count != got.Attempts.Count)

@@ -31,7 +31,10 @@ internal static class RecordedClient
                 head.Append("Content-Length: ").Append(body.Length).Append("\r\n");
             head.Append("\r\n");
             await stream.WriteAsync(Encoding.Latin1.GetBytes(head.ToString()), patience.Token);
-            var sending = SendBodyAsync(stream, request, body, chunked, patience.Token);
+            var continued = new TaskCompletionSource();
+            if ((bool?)request["expect_continue"] != true)
+                continued.SetResult();
+            var sending = SendBodyAsync(stream, request, body, chunked, continued.Task, patience.Token);
             if (request["abort_after_ms"] is { } abort)
             {
                 await Task.Delay((int)abort);
@@ -42,7 +45,7 @@ internal static class RecordedClient
             var reader = new Http1(stream);
             try
             {
-                await ReadAsync(reader, method, seen, patience.Token);
+                await ReadAsync(reader, method, seen, continued, patience.Token);
             }
             catch (EndOfStreamException)
             {
@@ -51,6 +54,11 @@ internal static class RecordedClient
             }
 
             await sending;
+            if (seen.Status == 101 && request["after_upgrade"] is { } after)
+            {
+                await stream.WriteAsync(Encoding.Latin1.GetBytes((string)after!), patience.Token);
+                seen.TunnelReply = Encoding.Latin1.GetString(await reader.SomeAsync(patience.Token));
+            }
         }
         catch (OperationCanceledException)
         {
@@ -64,10 +72,11 @@ internal static class RecordedClient
         return seen;
     }
 
-    private static async Task SendBodyAsync(Stream stream, JsonNode request, string? body, bool chunked, CancellationToken cancellation)
+    private static async Task SendBodyAsync(Stream stream, JsonNode request, string? body, bool chunked, Task continued, CancellationToken cancellation)
     {
         if (body is null)
             return;
+        await continued.WaitAsync(cancellation);
         await Task.Delay((int?)request["body_after_ms"] ?? 0, cancellation);
         var bytes = Encoding.Latin1.GetBytes(chunked ? $"{body.Length:x}\r\n{body}\r\n0\r\n\r\n" : body);
         try
@@ -80,7 +89,7 @@ internal static class RecordedClient
         }
     }
 
-    private static async Task ReadAsync(Http1 reader, string method, Seen seen, CancellationToken cancellation)
+    private static async Task ReadAsync(Http1 reader, string method, Seen seen, TaskCompletionSource continued, CancellationToken cancellation)
     {
         while (true)
         {
@@ -90,6 +99,7 @@ internal static class RecordedClient
             seen.Headers.AddRange(await reader.HeadersAsync(cancellation));
             if (seen.Status is not (100 or 103))
                 break;
+            continued.TrySetResult();
         }
 
         if (method == "HEAD" || seen.Status is 204 or 304 or 101)

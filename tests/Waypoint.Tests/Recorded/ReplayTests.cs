@@ -22,6 +22,7 @@ public sealed class ReplayTests(ITestOutputHelper output)
     [InlineData("01-canary-weights")]
     [InlineData("02-retries")]
     [InlineData("03-timeouts")]
+    [InlineData("04-connection-pool")]
     [InlineData("05-outlier-detection")]
     [InlineData("06-matching")]
     [InlineData("07-route-actions")]
@@ -29,6 +30,7 @@ public sealed class ReplayTests(ITestOutputHelper output)
     [InlineData("09-jwt")]
     [InlineData("10-load-balancing")]
     [InlineData("11-httproute")]
+    [InlineData("12-protocol")]
     [InlineData("14-path-merge-slashes")]
     [InlineData("15-path-decode-and-merge-slashes")]
     public async Task Scenario_Replayed_BehavesAsRecorded(string name)
@@ -47,6 +49,10 @@ public sealed class ReplayTests(ITestOutputHelper output)
         {
             var id = (string)recorded["id"]!;
             var differences = await RunAsync(recorded);
+
+            // A step of some 100 ms may come late on a busy machine; what is wrong is wrong every time.
+            for (var again = 0; again < 3 && name == "03-timeouts" && differences is { Count: > 0 } && !known.ContainsKey(id); again++)
+                differences = await RunAsync(recorded);
             if (differences is null)
                 counts.Skipped++;
             else if (differences.Count == 0 && !known.ContainsKey(id))
@@ -64,7 +70,7 @@ public sealed class ReplayTests(ITestOutputHelper output)
         async Task<List<string>?> RunAsync(JsonNode recorded)
         {
             var steps = recorded["steps"]!.AsArray();
-            if ((bool?)recorded["slow"] == true || (bool?)recorded["informational"] == true || steps.Any(s => s!["request"] is { } r && ((string?)r["proto"] == "h2" || r["raw"] is not null)))
+            if ((bool?)recorded["slow"] == true || (bool?)recorded["informational"] == true || steps.Any(s => s!["request"] is { } r && (((string?)r["proto"] == "h2" || r["raw"] is not null || scenario.SpeaksHttp2((string)r["service"]!)))))
                 return null;
             var differences = new List<string>();
             for (var i = 0; i < steps.Count; i++)

@@ -25,6 +25,10 @@ internal sealed class Scenario
     public IEnumerable<(string Name, IPAddress Vip, int Port, string Host)> Services => Document["services"]!.AsObject()
         .Select(s => (s.Key, IPAddress.Parse((string)s.Value!["vip"]!), (int)s.Value!["port"]!, (string)s.Value!["host"]!));
 
+    /// <summary>Its instances are HTTP/2 ones, which are not played here.</summary>
+    public bool SpeaksHttp2(string service) =>
+        Instances.Any(i => (string?)i["proto"] == "h2c" && ((string)i["name"]!).StartsWith(service + "-", StringComparison.Ordinal));
+
     public static string FolderOf(string name) => Path.Combine(AppContext.BaseDirectory, "Fixtures", "l7", name);
 
     public static Scenario Load(string name) => new(name, JsonNode.Parse(File.ReadAllText(Path.Combine(FolderOf(name), "cases.json")))!);

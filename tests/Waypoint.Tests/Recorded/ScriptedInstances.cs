@@ -114,6 +114,7 @@ internal sealed class ScriptedInstances : IAsyncDisposable
                 var parts = line.Split(' ');
                 var headers = await reader.HeadersAsync(_end.Token);
                 var attempt = Note(instance, parts[0], parts[1], headers, out var action);
+                await SendInterimAsync(stream, action);
                 await ReadBodyAsync(reader, attempt, headers);
                 if (!await AnswerAsync(stream, socket, attempt, action))
                     return;
@@ -183,6 +184,12 @@ internal sealed class ScriptedInstances : IAsyncDisposable
                 return false;
         }
 
+        if (action["raw"] is { } raw)
+        {
+            await stream.WriteAsync(Encoding.Latin1.GetBytes((string)raw!), _end.Token);
+            return action["raw_then"] is null;
+        }
+
         var host = attempt.Headers.Where(h => h.Name.Equals("host", StringComparison.OrdinalIgnoreCase)).Select(h => h.Value).FirstOrDefault();
         var echo = $$"""{"instance":"{{attempt.Instance}}","attempt":{{attempt.Number}},"method":"{{attempt.Method}}","path":"{{attempt.Path.Replace("\\", "\\\\", StringComparison.Ordinal)}}","host":"{{host}}","body_length":{{attempt.BodyLength}}}""";
         var hasOwnBody = action["body"] is not null || action["body_size"] is not null;
@@ -193,20 +200,47 @@ internal sealed class ScriptedInstances : IAsyncDisposable
         foreach (var (name, value) in scripted)
             head.Append(name).Append(": ").Append(value).Append("\r\n");
         bool Has(string name) => scripted.Exists(h => h.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
-        if (!hasOwnBody && !Has("content-type"))
+        if (!hasOwnBody && action["switch"] is null && !Has("content-type"))
             head.Append("Content-Type: application/json\r\n");
         var noBody = attempt.Method == "HEAD" || status is 204 or 304;
+        var chunked = (bool?)action["chunked"] == true || action["trailers"] is not null;
+        if (chunked)
+            head.Append("Transfer-Encoding: chunked\r\n");
         var partial = (string?)action["fail"] == "partial";
-        if (status is not 204 && !Has("content-length"))
+        var switches = (bool?)action["switch"] == true;
+        if (status is not 204 && !switches && !chunked && (bool?)action["no_length"] != true && !Has("content-length"))
             head.Append("Content-Length: ").Append(body.Length + (partial ? 100 : 0)).Append("\r\n");
         head.Append("\r\n");
+        if (switches)
+            head.Replace("HTTP/1.1 200", "HTTP/1.1 101");
         await stream.WriteAsync(Encoding.Latin1.GetBytes(head.ToString()), _end.Token);
+        if (switches)
+            return await EchoOnceAsync(stream);
         if (noBody)
             return true;
         await Task.Delay((int?)action["body_delay_ms"] ?? 0, _end.Token);
-        var bytes = Encoding.Latin1.GetBytes(body);
+        var trailers = string.Concat(Scenario.Headers(action["trailers"]).Select(h => $"{h.Name}: {h.Value}\r\n"));
+        var bytes = Encoding.Latin1.GetBytes(chunked ? $"{body.Length:x}\r\n{body}\r\n0\r\n{trailers}\r\n" : body);
         await stream.WriteAsync(bytes, _end.Token);
         return !partial && action["close_after"] is null;
+    }
+
+    // Before the body is read: a client that expects 100 sends it only then.
+    private async Task SendInterimAsync(Stream stream, JsonNode action)
+    {
+        foreach (var interim in action["informational"] as JsonArray ?? [])
+        {
+            var lines = string.Concat(Scenario.Headers(interim![1]).Select(h => $"{h.Name}: {h.Value}\r\n"));
+            await stream.WriteAsync(Encoding.Latin1.GetBytes($"HTTP/1.1 {(int)interim[0]!} X\r\n{lines}\r\n"), _end.Token);
+        }
+    }
+
+    private async Task<bool> EchoOnceAsync(Stream stream)
+    {
+        var buffer = new byte[1024];
+        var count = await stream.ReadAsync(buffer, _end.Token);
+        await stream.WriteAsync(Encoding.Latin1.GetBytes("echo:" + Encoding.Latin1.GetString(buffer, 0, count)), _end.Token);
+        return false;
     }
 
     private sealed class Instance(string name, IPAddress address, int port)

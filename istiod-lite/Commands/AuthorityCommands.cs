@@ -43,7 +43,7 @@ internal static class AuthorityCommands
             var path = Path.Combine(options.StateDir, PluggedInAuthority.CrlFile);
             var list = File.Exists(path) ? CertificateRevocationListBuilder.LoadPem(File.ReadAllText(path), out var number) : Empty(out number);
             list.AddEntry(certificate);
-            var now = DateTimeOffset.UtcNow;
+            var now = TimeProvider.System.GetUtcNow();
             StateFiles.Replace(path, PemEncoding.WriteString("X509 CRL", list.Build(issuer, number + 1, now + _listLife, HashAlgorithmName.SHA256, thisUpdate: now)) + "\n");
             output.WriteLine($"{certificate.SerialNumber} is on the list {path}; proxies with CRL_PATH set to it refuse the certificate within seconds");
             return ExitCodes.Ok;

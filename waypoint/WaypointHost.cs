@@ -97,6 +97,7 @@ internal static class WaypointHost
         var entrances = loops.Select(l => new HboneEntrance(l, identity, dataPath.Inbound, () => configuration.Routes, options, sink.For("inbound"), drain.Forced)).ToList();
 
         // 4. Run.
+        using var collection = new IdleCollection(time);
         await using var admin = new AdminServer(sink);
         admin.Listen("admin", AdminServer.Loopback(settings.AdminPort), r =>
         {

@@ -12,7 +12,7 @@ internal static class CertificateDump
     /// <summary>As the Rust ztunnel prints it; RFC 7468 has 64, and readers take any.</summary>
     private const int PemWidth = 60;
 
-    public static JsonArray Of(IReadOnlyList<CertificateStatus> statuses) => [.. statuses.Select(One)];
+    public static JsonArray Of(IReadOnlyList<CertificateStatus> statuses) => new([.. statuses.Select(One)]);
 
     private static JsonObject One(CertificateStatus status) => new()
     {

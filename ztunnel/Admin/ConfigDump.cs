@@ -70,13 +70,13 @@ internal sealed class ConfigDump(ZtunnelSettings settings, MeshState mesh, Certi
         return dump;
     }
 
-    private static JsonArray Connections(IReadOnlyList<PodConnection> connections) => [.. connections.Select(c => new JsonObject
+    private static JsonArray Connections(IReadOnlyList<PodConnection> connections) => new([.. connections.Select(c => new JsonObject
     {
         ["src"] = c.Source,
         ["originalDst"] = c.OriginalDestination,
         ["actualDst"] = c.ActualDestination,
         ["protocol"] = c.Protocol,
-    })];
+    })]);
 
     private static void WriteSorted(Utf8JsonWriter json, JsonNode? node)
     {

@@ -8,7 +8,7 @@ namespace Mesh.Ztunnel.Admin;
 /// <summary>The <c>policies</c> of the dump: rules of clauses of matches, empty lists left out.</summary>
 internal static class PolicyDump
 {
-    public static JsonArray Of(MeshSnapshot mesh) => [.. mesh.Policies.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => One(p.Value))];
+    public static JsonArray Of(MeshSnapshot mesh) => new([.. mesh.Policies.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => One(p.Value))]);
 
     private static JsonObject One(AuthorizationPolicy policy) => new()
     {

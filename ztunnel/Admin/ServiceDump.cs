@@ -8,7 +8,7 @@ namespace Mesh.Ztunnel.Admin;
 internal static class ServiceDump
 {
     public static JsonArray Services(MeshSnapshot mesh) =>
-        [.. mesh.Services.Select(s => s.Value).OrderBy(s => s.Service.Hostname, StringComparer.Ordinal).ThenBy(s => s.Service.Namespace, StringComparer.Ordinal).Select(One)];
+        new([.. mesh.Services.Select(s => s.Value).OrderBy(s => s.Service.Hostname, StringComparer.Ordinal).ThenBy(s => s.Service.Namespace, StringComparer.Ordinal).Select(One)]);
 
     public static JsonObject Staged(MeshSnapshot mesh)
     {

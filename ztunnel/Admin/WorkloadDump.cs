@@ -7,7 +7,7 @@ namespace Mesh.Ztunnel.Admin;
 /// <summary>The <c>workloads</c> of the dump. What is default or empty is left out, except the few fields that are always there.</summary>
 internal static class WorkloadDump
 {
-    public static JsonArray Of(MeshSnapshot mesh) => [.. mesh.Workloads.Select(w => w.Value).OrderBy(w => w.Uid, StringComparer.Ordinal).Select(One)];
+    public static JsonArray Of(MeshSnapshot mesh) => new([.. mesh.Workloads.Select(w => w.Value).OrderBy(w => w.Uid, StringComparer.Ordinal).Select(One)]);
 
     public static JsonObject Gateway(GatewayAddress gateway) => new() { ["destination"] = gateway.Destination, ["hboneMtlsPort"] = gateway.HboneMtlsPort };
 

@@ -8,4 +8,6 @@
 export PROXY_MODE=dedicated PACKET_MARK=1337 PROXY_WORKLOAD_INFO=default/$1/$1 ENABLE_ORIG_SRC=false ISTIO_META_DNS_CAPTURE=false
 export POD_NAME=$1 POD_NAMESPACE=default SERVICE_ACCOUNT=$1 NODE_NAME=node-$1 INSTANCE_IP=$SIDE_ADDR
 export XDS_ADDRESS=$CONTROL CA_ADDRESS=$CONTROL XDS_ROOT_CA=$CONTROL_ROOT CA_ROOT_CA=$CONTROL_ROOT AUTH_TOKEN=$TOKENS/$1
-exec "${ZTUNNEL:-$ROOT/ztunnel/bin/Release/net10.0/ztunnel}" proxy
+program=$ROOT/artifacts/native/ztunnel
+[ -x "$program" ] || program=$ROOT/ztunnel/bin/Release/net10.0/ztunnel
+exec "${ZTUNNEL:-$program}" proxy

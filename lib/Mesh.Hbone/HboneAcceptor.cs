@@ -90,7 +90,7 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
         var transport = new TlsTransport(socket);
         _handshaking.Add(transport);
         PeerVerification? peer = null;
-        var result = await transport.HandshakeAsServerAsync(tls.ServerOptions(own, seen => peer = seen), options.HandshakeTimeout);
+        var result = await transport.HandshakeAsServerAsync(tls.ServerOptions(own, seen => peer = seen), options.HandshakeTimeout, () => PeerRefusal.For(peer));
         _handshaking.Remove(transport);
         if (!result.IsOk || _draining)
         {

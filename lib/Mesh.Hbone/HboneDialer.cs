@@ -34,7 +34,7 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         var transport = new TlsTransport(socket);
         PeerVerification? peer = null;
         var handshakeStarted = loop.Time.GetTimestamp();
-        var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout);
+        var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout, () => PeerRefusal.For(peer));
         if (!handshake.IsOk)
         {
             transport.Dispose();
@@ -74,7 +74,7 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         var transport = new TlsTransport(new TunnelTransport(carrier));
         PeerVerification? peer = null;
         var started = loop.Time.GetTimestamp();
-        var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout);
+        var handshake = await transport.HandshakeAsClientAsync(tls.ClientOptions(certificate, target.Accepted, seen => peer = seen), options.HandshakeTimeout, () => PeerRefusal.For(peer));
         if (!handshake.IsOk)
         {
             transport.Dispose();

@@ -15,11 +15,8 @@ public sealed partial class EventLoop : SynchronizationContext, IDisposable
     /// <summary>Large enough for what one read of a fast connection yields; touched by one connection at a time, so it stays in the cache.</summary>
     private const int ScratchSize = 256 * 1024;
 
-    /// <summary>
-    /// What transports lend to their handlers; apart from <see cref="Scratch"/>, so that a handler may use that. SslStream gives at most 32 KiB at
-    /// once.
-    /// </summary>
-    private const int ReceiveScratchSize = 64 * 1024;
+    /// <summary>What transports lend to their handlers; apart from <see cref="Scratch"/>, so that a handler may use that. TLS gathers records in it.</summary>
+    private const int ReceiveScratchSize = 8 * TlsTransport.RecordSize;
 
     [ThreadStatic]
     private static EventLoop? s_current;

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Mesh.Net.Tls;
 
 namespace Mesh.Net;
@@ -6,7 +5,7 @@ namespace Mesh.Net;
 public sealed partial class TlsTransport
 {
     /// <summary>Largest plaintext of a record (RFC 8446, 5.1).</summary>
-    private const int RecordSize = 16 * 1024;
+    internal const int RecordSize = 16 * 1024;
 
     /// <summary>Record header, content type, authentication tag and what older suites add, rounded up.</summary>
     private const int RecordOverhead = 64;
@@ -35,28 +34,20 @@ public sealed partial class TlsTransport
             return;
         }
 
-        using var scope = NoContext.Enter();
-        try
+        // One record goes out from where OpenSSL encrypted it; several are collected for one send.
+        var rest = plaintext.Span;
+        while (!rest.IsEmpty && !_link.IsBroken && _writeFailure is null)
         {
-            // One record goes out from where SslStream encrypted it; several are collected for one send.
-            _link.SendAtOnce = plaintext.Length <= RecordSize - RecordOverhead;
-            while (!plaintext.IsEmpty && !_link.IsBroken)
-            {
-                var chunk = plaintext[..Math.Min(plaintext.Length, ChunkSize)];
-                if (!_link.SendAtOnce)
-                    _link.Reserve(chunk.Length + (((chunk.Length / RecordSize) + 2) * RecordOverhead));
-                var write = _ssl.WriteAsync(chunk);
-                if (!write.IsCompleted)
-                    throw new IOException("the peer asked for a renegotiation, which is not supported");
-                write.GetAwaiter().GetResult();
-                if (!_link.SendAtOnce)
-                    _link.Send();
-                plaintext = plaintext[chunk.Length..];
-            }
-        }
-        catch (IOException e)
-        {
-            _writeFailure = TlsErrors.Text(e);
+            var chunk = rest[..Math.Min(rest.Length, ChunkSize)];
+            _link.SendAtOnce = chunk.Length <= RecordSize;
+            if (!_link.SendAtOnce)
+                _link.Reserve(chunk.Length + (((chunk.Length / RecordSize) + 2) * RecordOverhead));
+            if (_session!.Write(chunk) != TlsStatus.Done)
+                _writeFailure = TlsErrors.TakeText();
+            if (!_link.SendAtOnce)
+                _link.Send();
+            _link.SendAtOnce = true;
+            rest = rest[chunk.Length..];
         }
 
         // Told in a later turn: the caller is in the middle of something.
@@ -77,29 +68,15 @@ public sealed partial class TlsTransport
 
     void ICipherOwner.OnCipherReadable()
     {
-        _budget = Loop.Options.BytesPerIteration;
         if (_stage == Stage.Handshaking)
         {
-            using var scope = NoContext.Enter();
-            _link.Pulse();
-            _link.Send();
+            AdvanceHandshake();
             return;
         }
 
         if (_stage != Stage.Started)
             return;
-        if (!_paused)
-        {
-            if (_readPending)
-            {
-                using (NoContext.Enter())
-                    _link.Pulse();
-            }
-            else
-            {
-                ReadLoop();
-            }
-        }
+        ReadLoop();
 
         // Last: what the peer said before it broke the connection may be its reason.
         if (_link.IsBroken && _stage == Stage.Started)
@@ -114,95 +91,63 @@ public sealed partial class TlsTransport
         Finish(ending, detail);
     }
 
+    /// <summary>Records are gathered as long as more are there: what follows (frames, sends) is then done once for several of them.</summary>
     private void ReadLoop()
     {
-        while (_stage == Stage.Started && !_paused)
+        for (var budget = Loop.Options.BytesPerIteration; _stage == Stage.Started && !_paused;)
         {
-            if (_budget <= 0)
+            if (budget <= 0)
             {
                 Loop.RunNextIteration(this);
                 return;
             }
 
-            using (NoContext.Enter())
-                _read = _ssl.ReadAsync(Loop.ReceiveScratch).GetAwaiter();
-            if (!_read.IsCompleted)
+            var scratch = Loop.ReceiveScratch.Span;
+            var gathered = 0;
+            TlsStatus status;
+            do
             {
-                _readPending = true;
+                status = _session!.Read(scratch[gathered..], out var count);
+                gathered += count;
+            }
+            while (status == TlsStatus.Done && scratch.Length - gathered >= RecordSize);
 
-                // Without a context, or the runtime would post the continuation instead of calling it.
-                using (NoContext.Enter())
-                    _read.UnsafeOnCompleted(_onReadCompleted);
+            // The queue is the thread's: it must be read before the handler runs.
+            var failure = status == TlsStatus.Failed ? TlsErrors.TakeText() : null;
+            budget -= gathered;
+            if (gathered > 0)
+                Lend(scratch[..gathered]);
+            if (status != TlsStatus.Done)
+            {
+                if (_stage == Stage.Started && status != TlsStatus.WantRead)
+                    FinishRead(status, failure);
                 return;
             }
-
-            TakeRead();
         }
     }
 
-    /// <summary>Called by SslStream's completion inside <see cref="CipherStream.Pulse"/>: on the loop's thread, without its context.</summary>
-    private void OnReadCompleted()
+    private void Lend(ReadOnlySpan<byte> data)
     {
-        var inner = SynchronizationContext.Current;
-        SynchronizationContext.SetSynchronizationContext(Loop);
         try
         {
-            _readPending = false;
-            TakeRead();
-            ReadLoop();
-        }
-        finally
-        {
-            SynchronizationContext.SetSynchronizationContext(inner);
-        }
-    }
-
-    private void TakeRead()
-    {
-        int count;
-        try
-        {
-            count = _read.GetResult();
+            _handler!.OnReceived(data);
         }
         catch (Exception e)
         {
-            if (_stage == Stage.Started)
-                FinishRead(e);
-            return;
-        }
-        finally
-        {
-            _read = default;
-        }
-
-        if (_stage != Stage.Started)
-            return;
-        if (count == 0)
-        {
-            Finish(_link.EndSeen ? TransportEnding.Truncated : TransportEnding.ClosedByPeer, _link.EndSeen ? "the stream stopped without close_notify" : null);
-            return;
-        }
-
-        _budget -= count;
-        try
-        {
-            _handler!.OnReceived(Loop.ReceiveScratch.Span[..count]);
-        }
-        catch (Exception e)
-        {
-            // Not through SslStream's frames, which lie between here and the loop.
             Loop.Report(e, ToString());
             Finish(TransportEnding.Failed, "a fault while handling received bytes");
         }
     }
 
-    private void FinishRead(Exception e)
+    private void FinishRead(TlsStatus status, string? failure)
     {
-        if (_link.EndSeen)
-            Finish(TransportEnding.Truncated, "the stream stopped in the middle of a record");
-        else if (_link.IsBroken || _link.Socket is { LastError: not 0 })
+        if (status == TlsStatus.Ended)
+            Finish(TransportEnding.ClosedByPeer, null);
+        else if (_link.EndSeen)
+            Finish(TransportEnding.Truncated, "the stream stopped without close_notify");
+        else if (_link.IsBroken || _link.ReadFailed)
             FinishBroken();
         else
-            Finish(TransportEnding.TlsFailure, TlsErrors.Text(e));
+            Finish(TransportEnding.TlsFailure, failure);
     }
 }

@@ -1,11 +1,9 @@
-using System.Net.Security;
-using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Net.Tls;
 
 namespace Mesh.Net;
 
-/// <summary>TLS over a socket of the loop (or over another transport): the one narrow type behind which SslStream sits.</summary>
+/// <summary>TLS over a socket of the loop (or over another transport): the one narrow type behind which OpenSSL sits.</summary>
 /// <remarks>
 /// (1) handshake with a deadline, (2) <see cref="Start"/>: decrypted bytes are pushed to the handler, (3) <see cref="Write"/>, (4) an end: by the peer,
 /// by <see cref="CloseAfterFlush"/> or by <see cref="Abort"/>. Owns what it was made over. Loop thread only; in the steady state nothing is allocated.
@@ -23,18 +21,13 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
     }
 
     private readonly CipherLink _link;
-    private readonly SslStream _ssl;
-    private readonly Action _onReadCompleted;
-    private ValueTaskAwaiter<int> _read;
+    private TlsSession? _session; // from the handshake to the end
     private ITransportHandler? _handler;
     private X509Certificate2? _peerCertificate;
     private string? _alpn;
     private string? _writeFailure;
     private Stage _stage;
     private bool _paused;
-    private bool _readPending;
-    private bool _timedOut;
-    private int _budget;
 
     /// <summary>TLS over a connected socket.</summary>
     public TlsTransport(LoopSocket socket)
@@ -48,12 +41,7 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
     {
     }
 
-    private TlsTransport(CipherLink link)
-    {
-        _link = link;
-        _ssl = new SslStream(link, leaveInnerStreamOpen: true);
-        _onReadCompleted = OnReadCompleted;
-    }
+    private TlsTransport(CipherLink link) => _link = link;
 
     /// <inheritdoc/>
     public EventLoop Loop => _link.Loop;
@@ -62,7 +50,7 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
     public LoopSocket Socket => _link.Socket ?? throw new InvalidOperationException("This TLS runs inside another transport; there is no socket of its own.");
 
     /// <summary>The certificate the peer proved to own, after the handshake.</summary>
-    public X509Certificate2? PeerCertificate => _peerCertificate ??= _stage >= Stage.Ready && _stage != Stage.Closed ? _ssl.RemoteCertificate as X509Certificate2 : null;
+    public X509Certificate2? PeerCertificate => _peerCertificate;
 
     /// <summary>The negotiated application protocol, after the handshake.</summary>
     public string? Alpn => _alpn;
@@ -92,11 +80,10 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
     {
         if (_stage is Stage.Closing or Stage.Closed)
             return;
-        _link.SendAtOnce = false;
         if (_stage is Stage.Ready or Stage.Started)
             SendCloseNotify();
         _stage = Stage.Closing;
-        ReleaseSsl();
+        Release();
         _link.CloseAfterFlush(() =>
         {
             _stage = Stage.Closed;
@@ -112,7 +99,7 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
         _handler = null;
         _stage = Stage.Closed;
         _link.Abort();
-        ReleaseSsl();
+        Release();
     }
 
     /// <summary>The same as <see cref="Abort"/>, unless the transport has ended already.</summary>
@@ -121,26 +108,19 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
     /// <inheritdoc/>
     public override string ToString() => $"TLS over {(_link.Socket is { } socket ? socket : "a transport")}";
 
+    /// <summary>A broken session cannot say goodbye; the FIN that follows has to do.</summary>
     private void SendCloseNotify()
     {
-        using var scope = NoContext.Enter();
-        try
-        {
-            // Completes at once: the link only collects.
-            _ = _ssl.ShutdownAsync();
-        }
-        catch (Exception e) when (e is IOException or InvalidOperationException)
-        {
-            // A broken session cannot say goodbye; the FIN that follows has to do.
-        }
+        if (_writeFailure is null)
+            _session?.SayGoodbye();
     }
 
-    /// <summary>Frees OpenSSL's objects now, not in a finalizer, and lets SslStream give its buffer back.</summary>
-    private void ReleaseSsl()
+    /// <summary>Frees OpenSSL's objects now, not in a finalizer.</summary>
+    private void Release()
     {
-        using var scope = NoContext.Enter();
-        _link.ReleaseRead();
-        _ssl.Dispose();
+        _session?.Dispose();
+        _session = null;
+        EndHandshake(new TlsHandshakeResult(TlsFailure.Other, "the transport was closed during the handshake"));
     }
 
     /// <summary>The end of a connection that was started: the owner is told once, the rest of the output still goes out where that makes sense.</summary>
@@ -152,14 +132,14 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
         {
             SendCloseNotify();
             _stage = Stage.Closed;
-            ReleaseSsl();
+            Release();
             _link.CloseAfterFlush(null);
         }
         else
         {
             _stage = Stage.Closed;
             _link.Abort();
-            ReleaseSsl();
+            Release();
         }
 
         Report(ending, detail);
@@ -179,7 +159,7 @@ public sealed partial class TlsTransport : ITransport, ICipherOwner, IResumable
         var handshaking = _stage == Stage.Handshaking;
         if (!handshaking)
             _stage = Stage.Closed;
-        ReleaseSsl();
+        Release();
         if (!handshaking)
             Report(TransportEnding.Failed, "the loop ended or the socket was closed elsewhere");
     }

@@ -58,7 +58,7 @@ public sealed partial class DocumentTests
 
     private static readonly HashSet<string> PlatformNames = new(StringComparer.Ordinal)
     {
-        "SslStream", "ConfigureAwait", "TimeProvider", "SynchronizationContext", "SocketsHttpHandler", "ConnectCallback", "ConnectionContext", "IConnectionListenerFactory", "LibraryImport",
+        "SslStream", "SslClientAuthenticationOptions", "SslServerAuthenticationOptions", "HttpClient", "ConfigureAwait", "TimeProvider", "SynchronizationContext", "SocketsHttpHandler", "ConnectCallback", "ConnectionContext", "IConnectionListenerFactory", "LibraryImport",
         "AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "ServiceEntry", "WorkloadEntry",
         "WorkloadGroup", "Gateway", "GatewayClass", "Service", "Pod", "Node", "Namespace", "Deployment", "Telemetry", "ProxyConfig", "ServiceAccount", "ConfigMap", "EndpointSlice",
         "Authorization", "Kestrel", "BenchmarkDotNet", "CommandLineParser", "YamlDotNet", "DaemonSet", "Secret", "Address", "Workload", "AF_PACKET", "ReferenceGrant",

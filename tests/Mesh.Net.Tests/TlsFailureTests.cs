@@ -13,7 +13,8 @@ public sealed class TlsFailureTests
     {
         var (client, server) = await FailAsync(s_ours, s_strangers);
         Assert.True(client.Failure == TlsFailure.UnknownAuthority, $"{client.Failure}: {client.Text}");
-        Assert.Contains(server.Failure, (TlsFailure[])[TlsFailure.PeerAlert, TlsFailure.PeerClosed, TlsFailure.UnknownAuthority]);
+        Assert.True(server.Failure == TlsFailure.PeerAlert, $"{server.Failure}: {server.Text}");
+        Assert.Contains("unknown_ca", server.Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -50,6 +51,61 @@ public sealed class TlsFailureTests
         });
     }
 
+    [Theory]
+    [InlineData(TlsRefusal.BadCertificate, "bad_certificate")]
+    [InlineData(TlsRefusal.UnknownAuthority, "unknown_ca")]
+    [InlineData(TlsRefusal.Expired, "certificate_expired")]
+    [InlineData(TlsRefusal.Revoked, "certificate_revoked")]
+    [InlineData(TlsRefusal.WrongUsage, "unsupported_certificate")]
+    [InlineData(TlsRefusal.NotAllowed, "certificate_unknown")]
+    public async Task Peer_ThatIsRefused_IsToldWhyByTheAlert(TlsRefusal refusal, string alert)
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            var (client, server) = await TlsTransportTests.PairAsync(test.Loop, test.Loop);
+            var options = s_ours.Client();
+            options.RemoteCertificateValidationCallback = (_, _, _, _) => false;
+            var serverSide = server.HandshakeAsServerAsync(s_ours.Server(clientCertificate: false), TestLoop.Patience);
+            Assert.False((await client.HandshakeAsClientAsync(options, TestLoop.Patience, () => refusal)).IsOk);
+            var result = await serverSide;
+            Assert.Equal(TlsFailure.PeerAlert, result.Failure);
+            Assert.Contains($"({alert})", result.Text, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
+    public async Task Check_ThatThrows_RefusesThePeer()
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            var (client, server) = await TlsTransportTests.PairAsync(test.Loop, test.Loop);
+            var options = s_ours.Client();
+            options.RemoteCertificateValidationCallback = (_, _, _, _) => throw new InvalidOperationException("on purpose");
+            var serverSide = server.HandshakeAsServerAsync(s_ours.Server(clientCertificate: false), TestLoop.Patience);
+            var result = await client.HandshakeAsClientAsync(options, TestLoop.Patience);
+            Assert.Equal(TlsFailure.BadCertificate, result.Failure);
+            Assert.Contains("on purpose", result.Text, StringComparison.Ordinal);
+            Assert.False((await serverSide).IsOk);
+        });
+    }
+
+    [Fact]
+    public async Task Certificate_OfAnotherName_IsRefusedWhereTheOptionsNameOne()
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            var (client, server) = await TlsTransportTests.PairAsync(test.Loop, test.Loop);
+            var options = s_ours.Client();
+            options.TargetHost = "other.test";
+            var serverSide = server.HandshakeAsServerAsync(s_ours.Server(clientCertificate: false), TestLoop.Patience);
+            Assert.Equal(TlsFailure.BadCertificate, (await client.HandshakeAsClientAsync(options, TestLoop.Patience)).Failure);
+            Assert.False((await serverSide).IsOk);
+        });
+    }
+
     [Fact]
     public async Task Client_WithoutACertificate_IsRefusedForThat()
     {
@@ -61,13 +117,14 @@ public sealed class TlsFailureTests
             var result = await server.HandshakeAsServerAsync(s_ours.Server(), TestLoop.Patience);
             Assert.True(result.Failure == TlsFailure.NoCertificate, $"{result.Failure}: {result.Text}");
 
-            // With TLS 1.3 the client has finished before it is judged; it learns by an end, not by a broken connection.
+            // With TLS 1.3 the client has finished before it is judged; it learns by an alert on the connection that it believes to have.
             Assert.True((await clientSide).IsOk);
             var handler = new RecordingHandler();
             client.Start(handler);
             client.Write(new byte[1000]);
             var (ending, detail) = await handler.Closed;
-            Assert.True(ending is TransportEnding.Truncated, $"{ending}: {detail}");
+            Assert.True(ending is TransportEnding.TlsFailure, $"{ending}: {detail}");
+            Assert.Contains("certificate_required", detail, StringComparison.Ordinal);
         });
     }
 

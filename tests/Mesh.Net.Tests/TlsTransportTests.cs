@@ -200,10 +200,67 @@ public sealed class TlsTransportTests
             await one.ReceivedAsync(100);
             await Task.Yield();
             Assert.Equal(0, test.Loop.Metrics.RentedBytes);
-            Assert.Equal(0, SslStreamInsight.BufferBytesOf(client) + SslStreamInsight.BufferBytesOf(server));
             client.Abort();
             server.Abort();
         });
+    }
+
+    [Fact]
+    public async Task Connections_ThatAreIdle_CostOpenSslNoRecordBuffers()
+    {
+        // Its buffers (64 KiB to receive, 16 KiB to send) would be several times what the rest of a connection takes.
+        const int Connections = 40;
+        const int MostPerEnd = 40 * 1024;
+        using var test = new TestLoop();
+        var (clientOptions, serverOptions) = (s_certificates.Client(), s_certificates.Server()); // one certificate context, hence one context of OpenSSL
+        await test.Run(async () =>
+        {
+            var first = await TalkAsync();
+            var before = NativeHeap.AllocatedBytes();
+            var ends = new List<TlsTransport>();
+            for (var i = 0; i < Connections; i++)
+                ends.AddRange(await TalkAsync());
+            var perEnd = (NativeHeap.AllocatedBytes() - before) / ends.Count;
+            Assert.True(perEnd < MostPerEnd, $"{perEnd} bytes of native memory per idle end");
+            foreach (var end in ends.Concat(first))
+                end.Abort();
+        });
+
+        async Task<TlsTransport[]> TalkAsync()
+        {
+            var (client, server) = await PairAsync(test.Loop, test.Loop);
+            var serverSide = server.HandshakeAsServerAsync(serverOptions, TestLoop.Patience);
+            Assert.True((await client.HandshakeAsClientAsync(clientOptions, TestLoop.Patience)).IsOk);
+            Assert.True((await serverSide).IsOk);
+            var (one, two) = (new RecordingHandler(), new RecordingHandler());
+            client.Start(one);
+            server.Start(two);
+            client.Write(new byte[40_000]);
+            server.Write(new byte[40_000]);
+            await two.ReceivedAsync(40_000);
+            await one.ReceivedAsync(40_000);
+            return [client, server];
+        }
+    }
+
+    [Fact]
+    public async Task Handshake_WhoseCheckEndsTheTransport_IsNotAFault()
+    {
+        using var test = new TestLoop();
+        await test.Run(async () =>
+        {
+            var (client, server) = await PairAsync(test.Loop, test.Loop);
+            var options = s_certificates.Client();
+            options.RemoteCertificateValidationCallback = (_, _, _, _) =>
+            {
+                client.Abort();
+                return true;
+            };
+            var serverSide = server.HandshakeAsServerAsync(s_certificates.Server(), TestLoop.Patience);
+            Assert.False((await client.HandshakeAsClientAsync(options, TestLoop.Patience)).IsOk);
+            Assert.False((await serverSide).IsOk);
+        });
+        await test.Do(() => Assert.Equal(0, test.Loop.Metrics.OpenSockets));
     }
 
     [Fact]

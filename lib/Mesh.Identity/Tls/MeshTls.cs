@@ -54,7 +54,7 @@ public sealed class MeshTls
         AllowRenegotiation = false,
         ClientCertificateContext = own.Context,
         CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-        CertificateChainPolicy = ChainRules.ForTlsStack(),
+        CertificateChainPolicy = ChainRules.ForTlsStack(own.Roots),
         RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
         {
             var verification = Verifier.VerifyServer(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, own, accepted);
@@ -74,7 +74,7 @@ public sealed class MeshTls
         ServerCertificateContext = own.Context,
         ClientCertificateRequired = true,
         CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-        CertificateChainPolicy = ChainRules.ForTlsStack(),
+        CertificateChainPolicy = ChainRules.ForTlsStack(own.Roots),
         RemoteCertificateValidationCallback = (_, certificate, chain, _) =>
         {
             var verification = Verifier.VerifyClient(certificate as X509Certificate2, chain?.ChainPolicy.ExtraStore, own);

@@ -1,3 +1,5 @@
+using Mesh.Net.Loop;
+
 namespace Mesh.Net.Tls;
 
 /// <summary>Who owns a <see cref="CipherLink"/>; called on the loop, never inside a call on the link.</summary>
@@ -13,8 +15,8 @@ internal interface ICipherOwner
     void OnCipherClosed();
 }
 
-/// <summary>A <see cref="CipherStream"/> with an output that can be sent, measured and ended.</summary>
-internal abstract class CipherLink : CipherStream
+/// <summary>Where the ciphertext of one connection comes from and goes to. Loop thread only; nothing blocks, output always takes everything.</summary>
+internal abstract class CipherLink
 {
     internal abstract EventLoop Loop { get; }
 
@@ -29,10 +31,27 @@ internal abstract class CipherLink : CipherStream
 
     internal abstract (TransportEnding Ending, string Detail) Failure { get; }
 
-    /// <summary>The next write is one record: send it from where it lies. Otherwise collect until <see cref="Send"/>.</summary>
-    internal bool SendAtOnce { get; set; }
+    /// <summary>The peer's ciphertext has ended: without close_notify before it, bytes may be missing.</summary>
+    internal bool EndSeen { get; private set; }
+
+    /// <summary>Reading failed; <see cref="Failure"/> says how.</summary>
+    internal bool ReadFailed { get; private set; }
+
+    /// <summary>What is appended is sent from where it lies. Otherwise it is collected until <see cref="Send"/>.</summary>
+    internal bool SendAtOnce { get; set; } = true;
 
     internal abstract void Start(ICipherOwner owner);
+
+    /// <summary>Reads what is there. End and failure are remembered.</summary>
+    internal IoStatus Read(Span<byte> buffer, out int count)
+    {
+        var status = TryRead(buffer, out count);
+        EndSeen |= status == IoStatus.EndOfStream;
+        ReadFailed |= status == IoStatus.Failed;
+        return status;
+    }
+
+    internal abstract void Append(ReadOnlySpan<byte> ciphertext);
 
     internal abstract void Reserve(int count);
 
@@ -43,10 +62,5 @@ internal abstract class CipherLink : CipherStream
 
     internal abstract void Abort();
 
-    /// <summary>Lets a waiting read of SslStream end as if the peer had ended: cheaper than an exception, and it gives its buffer back.</summary>
-    internal void ReleaseRead()
-    {
-        if (IsReadWaiting)
-            EndRead();
-    }
+    private protected abstract IoStatus TryRead(Span<byte> buffer, out int count);
 }

@@ -70,21 +70,13 @@ internal sealed class SocketLink : CipherLink, ISocketHandler, ISocketOwner
         _owner?.OnCipherClosed();
     }
 
-    private protected override IoStatus TryRead(Memory<byte> buffer, out int count)
-    {
-        if (!buffer.IsEmpty)
-            return _socket.TryReceive(buffer.Span, out count);
-        count = 0;
-        return _socket.ProbeReadable() || _socket.IsClosed ? IoStatus.Done : IoStatus.WouldBlock;
-    }
-
-    private protected override Exception ReadFailure() => new IOException(Failure.Detail);
-
-    private protected override void Append(ReadOnlySpan<byte> ciphertext)
+    internal override void Append(ReadOnlySpan<byte> ciphertext)
     {
         if (SendAtOnce)
             _output.Send(ciphertext);
         else
             _output.Append(ciphertext);
     }
+
+    private protected override IoStatus TryRead(Span<byte> buffer, out int count) => _socket.TryReceive(buffer, out count);
 }

@@ -1,11 +1,12 @@
-using System.Security.Authentication;
+using System.Runtime.InteropServices;
+using Mesh.Net.Native;
 
 namespace Mesh.Net.Tls;
 
-/// <summary>What SslStream's exceptions mean. It wraps OpenSSL's error, whose code travels as HResult and in the text.</summary>
-internal static class TlsErrors
+/// <summary>What OpenSSL's error queue means. Codes are packed: library in the upper bits, reason in the lower 23.</summary>
+internal static unsafe class TlsErrors
 {
-    // OpenSSL 3: the low 23 bits are the reason; alerts that the peer sent are 1000 + their number (SSL_AD_REASON_OFFSET).
+    // OpenSSL 3: alerts that the peer sent are reasons 1000 + their number (SSL_AD_REASON_OFFSET).
     private const int ReasonMask = 0x7F_FFFF;
     private const int AlertOffset = 1000;
     private const int LibraryShift = 23;
@@ -20,43 +21,53 @@ internal static class TlsErrors
     private const int NoSuitableKeyShare = 101;
     private const int NoSuitableGroups = 295;
     private const int NoApplicationProtocol = 235;
-    private const int CertificateVerifyFailed = 134;
     private const int UnsupportedVersion = 166;
 
-    internal static TlsHandshakeResult Describe(Exception e, bool peerEnded)
+    /// <summary>The errors of the thread's last call, and what they come to in words. The queue is empty afterwards.</summary>
+    internal static (List<int> Reasons, string Text) TakeQueue()
     {
-        var text = Text(e);
-        if (AlertOf(e) is { } alert)
+        var reasons = new List<int>(1);
+        var text = string.Empty;
+        const int Longest = 256;
+        var line = stackalloc byte[Longest];
+        while (LibCrypto.ERR_get_error() is > 0 and var code)
+        {
+            LibCrypto.ERR_error_string_n(code, line, Longest);
+            text += (text.Length > 0 ? "; " : string.Empty) + Marshal.PtrToStringUTF8((nint)line);
+            if ((code >> LibraryShift & 0xFF) == SslLibrary)
+                reasons.Add((int)code & ReasonMask);
+        }
+
+        return (reasons, text.Length > 0 ? text : "OpenSSL says nothing");
+    }
+
+    /// <summary>A handshake that failed in OpenSSL. The reason may come with the end of the connection: what the peer said counts first.</summary>
+    internal static TlsHandshakeResult Describe(bool peerEnded)
+    {
+        var (reasons, text) = TakeQueue();
+        if (AlertOf(reasons) is { } alert)
             return new TlsHandshakeResult(TlsFailure.PeerAlert, AlertText(alert));
-        foreach (var reason in Reasons(e))
+        foreach (var reason in reasons)
         {
             if (FromReason(reason) is { } failure)
                 return new TlsHandshakeResult(failure, text);
         }
 
-        if (e is AuthenticationException && text.Contains("TLS alert", StringComparison.OrdinalIgnoreCase))
-            return new TlsHandshakeResult(TlsFailure.PeerAlert, text);
-        if (e is AuthenticationException && e.InnerException is null && text.Contains("certificate", StringComparison.OrdinalIgnoreCase))
-            return new TlsHandshakeResult(CertificateFailure(text), text);
         return new TlsHandshakeResult(peerEnded ? TlsFailure.PeerClosed : TlsFailure.Other, peerEnded ? $"the peer ended the connection during the handshake: {text}" : text);
     }
 
     /// <summary>What went wrong on an established connection; with TLS 1.3 the peer's judgement of our certificate comes this late.</summary>
-    internal static string Text(Exception e)
+    internal static string TakeText()
     {
-        if (AlertOf(e) is { } alert)
-            return AlertText(alert);
-        var text = e.Message;
-        for (var inner = e.InnerException; inner is not null; inner = inner.InnerException)
-            text += ": " + inner.Message;
-        return text;
+        var (reasons, text) = TakeQueue();
+        return AlertOf(reasons) is { } alert ? AlertText(alert) : text;
     }
 
     private static string AlertText(int alert) => $"the peer refused with TLS alert {alert} ({AlertName(alert)})";
 
-    private static int? AlertOf(Exception e)
+    private static int? AlertOf(List<int> reasons)
     {
-        foreach (var reason in Reasons(e))
+        foreach (var reason in reasons)
         {
             if (reason is > AlertOffset and < AlertOffset + 256)
                 return reason - AlertOffset;
@@ -65,34 +76,13 @@ internal static class TlsErrors
         return null;
     }
 
-    private static IEnumerable<int> Reasons(Exception e)
-    {
-        for (var inner = e; inner is not null; inner = inner.InnerException)
-        {
-            if ((uint)inner.HResult >> LibraryShift == SslLibrary)
-                yield return inner.HResult & ReasonMask;
-        }
-    }
-
     private static TlsFailure? FromReason(int reason) => reason switch
     {
         UnsupportedProtocol or WrongVersionNumber or NoSharedCipher or NoSuitableSignature or NoSuitableKeyShare or NoSuitableGroups
             or NoApplicationProtocol or UnsupportedVersion => TlsFailure.ProtocolVersion,
         PeerDidNotReturnCertificate => TlsFailure.NoCertificate,
-        CertificateVerifyFailed => TlsFailure.UnknownAuthority,
         _ => null,
     };
-
-    /// <summary>
-    /// SslStream refused the certificate itself, or the options' callback did. Only the text tells them apart; it is English in every culture here.
-    /// </summary>
-    private static TlsFailure CertificateFailure(string text)
-    {
-        if (text.Contains("RemoteCertificateNotAvailable", StringComparison.Ordinal))
-            return TlsFailure.NoCertificate;
-        string[] chainErrors = ["UntrustedRoot", "PartialChain", "NotSignatureValid"];
-        return chainErrors.Any(c => text.Contains(c, StringComparison.Ordinal)) ? TlsFailure.UnknownAuthority : TlsFailure.BadCertificate;
-    }
 
     /// <summary>RFC 8446, 6 (alerts).</summary>
     private static string AlertName(int alert) => alert switch

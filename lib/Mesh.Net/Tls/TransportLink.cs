@@ -4,7 +4,7 @@ namespace Mesh.Net.Tls;
 
 /// <summary>Ciphertext over another transport: TLS inside a tunnel (double HBONE).</summary>
 /// <remarks>
-/// The layer below pushes, SslStream pulls: what comes is queued and read in a later turn, so that the layer below is never entered again while it lends its bytes.
+/// The layer below pushes, TLS pulls: what comes is queued and read in a later turn, so that the layer below is never entered again while it lends its bytes.
 /// </remarks>
 internal sealed class TransportLink : CipherLink, ITransportHandler, IResumable
 {
@@ -113,13 +113,20 @@ internal sealed class TransportLink : CipherLink, ITransportHandler, IResumable
         done?.Invoke();
     }
 
-    private protected override IoStatus TryRead(Memory<byte> buffer, out int count)
+    internal override void Append(ReadOnlySpan<byte> ciphertext)
+    {
+        _output.Append(ciphertext);
+        if (SendAtOnce)
+            Send();
+    }
+
+    private protected override IoStatus TryRead(Span<byte> buffer, out int count)
     {
         count = 0;
         if (_input.Length == 0)
             return _ending is null ? IoStatus.WouldBlock : IsBroken ? IoStatus.Failed : IoStatus.EndOfStream;
         count = Math.Min(buffer.Length, _input.Length);
-        _input.Pending[..count].CopyTo(buffer.Span);
+        _input.Pending[..count].CopyTo(buffer);
         _input.Advance(count);
         if (_paused && _input.Length <= InputLimit / 2)
         {
@@ -128,14 +135,5 @@ internal sealed class TransportLink : CipherLink, ITransportHandler, IResumable
         }
 
         return IoStatus.Done;
-    }
-
-    private protected override Exception ReadFailure() => new IOException(Failure.Detail);
-
-    private protected override void Append(ReadOnlySpan<byte> ciphertext)
-    {
-        _output.Append(ciphertext);
-        if (SendAtOnce)
-            Send();
     }
 }

@@ -12,11 +12,8 @@ namespace Mesh.Identity.Tests.Tls;
 /// What the recorded Rust ztunnel accepts and refuses, one option changed at a time.
 /// </summary>
 /// <remarks>
-/// Deliberate differences. A refusal that OpenSSL makes itself (version, suite, application protocol) sends the same alert. A refusal
-/// of a certificate is made after SslStream has completed the handshake on Linux, where it offers no way to send a chosen alert:
-/// the peer sees the connection closed instead of certificate_required, unknown_ca, certificate_unknown, certificate_expired or
-/// unsupported_certificate. The reason is in our verdict, which is where people look. P-521 is not refused: the groups are
-/// OpenSSL's default set, which a SslStream cannot narrow.
+/// The options under test drive SslStream here, which on Linux sends no chosen alert for a certificate that its callback refuses; the product's
+/// transport does (Mesh.Net.Tests, TlsFailureTests). Deliberate difference: P-521 is not refused, the groups are OpenSSL's default set.
 /// </remarks>
 public sealed class HandshakeTests : IDisposable
 {

@@ -26,7 +26,7 @@ internal sealed class ControlPlane : IDisposable
             _discovery = new GrpcChannel(Options(address, settings.ControlPlane.Root, settings.ControlPlane.AlternateHostname, settings.ControlPlane.Token, settings, time));
             var node = Node(settings).ToProto(log.Error);
             var mode = settings.ControlPlane.OnDemand ? XdsSubscriptionMode.OnDemand : XdsSubscriptionMode.Wildcard;
-            XdsSubscription[] subscriptions = [new(new WdsAddressHandler(mesh, log.Warn), mode), new(new WdsAuthorizationHandler(mesh, log.Warn))];
+            XdsSubscription[] subscriptions = [new(new WdsAddressHandler(mesh, log.Warn), mode), new(new WdsAuthorizationHandler(mesh, log.Warn, ignoreUnknown: settings.UnknownPolicyField == UnknownPolicy.Warn))];
             _client = new DeltaXdsClient(new GrpcXdsTransport(_discovery, Headers(settings.ControlPlane.Headers)), node, subscriptions, time, telemetry);
             if (settings.ControlPlane.OnDemand)
                 Demand = name => _client.DemandAsync(XdsTypeUrls.Address, name);

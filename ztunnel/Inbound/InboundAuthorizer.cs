@@ -1,9 +1,11 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Mesh.Model;
 using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
 using Mesh.Runtime.Logging;
 using Mesh.Ztunnel.Forwarding;
+using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Settings;
 using Mesh.Ztunnel.Telemetry;
 
@@ -25,7 +27,30 @@ internal sealed class AuthorizedTunnel
 /// <summary>Asks policy, says in the log what it found, and turns a yes into an <see cref="AuthorizedTunnel"/>.</summary>
 internal sealed class InboundAuthorizer(LogSink sink, bool infoLogging, UnknownPolicy unknownPolicy)
 {
+    /// <summary>A policy and the record that names it are sent apart: it may be under way.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private readonly Log _log = sink.For("rbac");
+
+    /// <summary>Names that were waited for in vain: the control plane names what it does not have, and nobody waits for that again.</summary>
+    private readonly ConcurrentDictionary<string, bool> _absent = new(StringComparer.Ordinal);
+
+    /// <summary>Waits a moment for policies that the pod's record names and that have not arrived yet. Completes at once when all are there.</summary>
+    public ValueTask PoliciesArriveAsync(LocalWorkload workload, Workload local)
+    {
+        foreach (var name in local.AuthorizationPolicies)
+        {
+            if (workload.Mesh.FindPolicy(name) is null && !_absent.ContainsKey(name))
+                return new ValueTask(ArrivesAsync(workload, name));
+        }
+        return default;
+    }
+
+    private async Task ArrivesAsync(LocalWorkload workload, string name)
+    {
+        if (!await workload.PolicyArrivesAsync(name, Patience))
+            _absent.TryAdd(name, true);
+    }
 
     /// <param name="failure">Why not, when the result is null.</param>
     /// <param name="verdict">By which rule; with each policy that was tried and what became of it when the connection is refused.</param>
@@ -38,6 +63,7 @@ internal sealed class InboundAuthorizer(LogSink sink, bool infoLogging, UnknownP
         if (decision.UnknownPolicy is { } unknown && unknownPolicy == UnknownPolicy.Deny && decision.Allowed)
         {
             failure = new Failure(Ending.DeniedByPolicy, $"connection closed due to policy rejection: policy {unknown} is named by the workload and not known");
+            verdict = verdict with { Steps = [.. Explain(mesh, destination, facts), $"{unknown}: not known, and ZTUNNEL_UNKNOWN_POLICY is deny"] };
             return null;
         }
         if (AuthorizedTunnel.TryMake(decision, target, facts) is { } authorized)

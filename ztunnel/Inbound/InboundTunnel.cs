@@ -114,6 +114,8 @@ internal sealed class InboundTunnel : ITrackedConnection
         if (_lane.OnDemand is { } onDemand && authority.Address is { } named)
             await onDemand.EnsureDestinationAsync(_lane.Settings.Network, named);
 
+        await _authorizer.PoliciesArriveAsync(_lane.Workload, local);
+
         // (3) One snapshot for the whole decision.
         var mesh = _lane.Workload.Mesh;
         var decision = InboundRouter.Decide(

@@ -96,6 +96,8 @@ internal sealed class NearConnection : ITrackedConnection, INearConnection
         if (await _lane.Workload.WaitAsync() is not { } local)
             return (null, _lane.Workload.Missing);
 
+        await _authorizer.PoliciesArriveAsync(_lane.Workload, local);
+
         // (2) What TLS would have proved: nobody gets here without what a handshake would have asked for.
         foreach (var identity in new[] { request.Source.Identity, local.Identity })
         {

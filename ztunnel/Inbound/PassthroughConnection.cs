@@ -101,6 +101,8 @@ internal sealed class PassthroughConnection : ITrackedConnection
             return;
         }
 
+        await _authorizer.PoliciesArriveAsync(_lane.Workload, local);
+
         // (4)
         var mesh = _lane.Workload.Mesh;
         var source = _report.Source;

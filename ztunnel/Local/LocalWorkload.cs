@@ -26,5 +26,8 @@ internal sealed class LocalWorkload(MeshState mesh, PodInfo info, TimeProvider t
     /// <summary>Completes at once when it is known; null when it did not come in time.</summary>
     public ValueTask<Workload?> WaitAsync() => mesh.WaitForAsync(Find, Deadline, time);
 
+    /// <summary>False when the policy has not come within the time.</summary>
+    public async ValueTask<bool> PolicyArrivesAsync(string name, TimeSpan patience) => await mesh.WaitForAsync(s => s.FindPolicy(name), patience, time) is not null;
+
     private Workload? Find(MeshSnapshot snapshot) => snapshot.FindLocalWorkload(Info.Namespace, Info.Name, Info.ServiceAccount);
 }

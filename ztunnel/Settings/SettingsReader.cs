@@ -31,6 +31,7 @@ internal static class SettingsReader
             LocalhostAppTunnel = env.Boolean("LOCALHOST_APP_TUNNEL", true),
             Baggage = env.Boolean("ENABLE_RESPONSE_BAGGAGE", true),
             PolicyInfoLogging = env.Boolean("AUTHZ_POLICY_INFO_LOGGING", false),
+            UnknownPolicyField = env.Choice("ZTUNNEL_UNKNOWN_POLICY_FIELD", UnknownPolicy.Deny, ("warn", UnknownPolicy.Warn), ("deny", UnknownPolicy.Deny)),
             UnknownPolicy = env.Choice("ZTUNNEL_UNKNOWN_POLICY", UnknownPolicy.Warn, ("warn", UnknownPolicy.Warn), ("deny", UnknownPolicy.Deny)),
             SameNodeFastPath = env.Boolean("ZTUNNEL_SAME_NODE_FAST_PATH", false),
             Ipv6 = env.Boolean("IPV6_ENABLED", true),

@@ -38,6 +38,9 @@ internal sealed record ZtunnelSettings
 
     public UnknownPolicy UnknownPolicy { get; init; }
 
+    /// <summary>What to do with a policy that has fields this version does not know.</summary>
+    public UnknownPolicy UnknownPolicyField { get; init; } = UnknownPolicy.Deny;
+
     /// <summary>Connections between two pods of this node go from socket to socket, without a tunnel.</summary>
     public bool SameNodeFastPath { get; init; }
 

@@ -35,6 +35,9 @@ public sealed record AuthorizationPolicy
 
     public ValueList<PolicyRule> Rules { get; init; }
 
+    /// <summary>Conditions that this version does not understand: in an ALLOW policy they never hold, in a DENY policy they are passed over.</summary>
+    public int UnreadableConditions { get; init; }
+
     /// <summary><c>namespace/name</c>, as logs and people call it.</summary>
     public string QualifiedName => $"{Namespace}/{Name}";
 }

@@ -12,12 +12,14 @@ internal static class PolicyExplainer
             return "it has no rules, so it never matches";
 
         var text = new StringBuilder();
+        if (policy.UnreadableConditions > 0)
+            text.Append($"{policy.UnreadableConditions} of its conditions are unknown to this version, which {(policy.Action == PolicyAction.Allow ? "never hold then" : "are passed over then")}");
         for (var i = 0; i < policy.Rules.Count; i++)
         {
             var rule = policy.Rules[i];
             var failed = PolicyMatcher.FirstFailedClause(rule, subject);
             if (failed < 0)
-                return $"rules[{i}] matched";
+                return policy.UnreadableConditions > 0 ? $"{text}; rules[{i}] matched" : $"rules[{i}] matched";
             if (text.Length > 0)
                 text.Append("; ");
             text.Append($"rules[{i}].clauses[{failed}] did not match: ");

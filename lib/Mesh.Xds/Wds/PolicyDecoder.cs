@@ -9,7 +9,7 @@ namespace Mesh.Xds.Wds;
 /// <summary>Authorization policies from the wire into the model.</summary>
 /// <remarks>
 /// Fails closed. A condition that cannot be read (a string match without kind, an address block that is none) must never make a
-/// policy more permissive: in an ALLOW policy the match that holds it never matches, in a DENY policy the condition is taken as
+/// policy more permissive; nor may a field that this version does not know: in an ALLOW policy the match that holds it never matches, in a DENY policy the condition is taken as
 /// fulfilled. Refusing the whole resource would be worse, since a policy that is absent allows.
 /// </remarks>
 public static class PolicyDecoder
@@ -17,8 +17,17 @@ public static class PolicyDecoder
     // What a DENY match becomes when none of its conditions could be read: every address of both families.
     private static readonly ValueList<IpPrefix> Everywhere = [IpPrefix.Parse("0.0.0.0/0"), IpPrefix.Parse("::/0")];
 
-    public static AuthorizationPolicy Decode(Proto.Authorization policy, Action<string>? warning = null)
+    /// <param name="ignoreUnknown">Fields that this version does not know are passed over, as the Rust ztunnel does, and only warned of.</param>
+    private static readonly PolicyClause Never = new([new PolicyMatch()]);
+
+    public static AuthorizationPolicy Decode(Proto.Authorization policy, Action<string>? warning = null, bool ignoreUnknown = false)
     {
+        if (UnknownFields.Anywhere(policy) && ignoreUnknown)
+        {
+            warning?.Invoke($"policy {policy.Namespace}/{policy.Name} has fields that this version does not know; they are passed over");
+            policy = UnknownFields.Without(policy);
+        }
+
         var action = policy.Action switch
         {
             Proto.Action.Allow => PolicyAction.Allow,
@@ -39,12 +48,44 @@ public static class PolicyDecoder
             },
             Action = action,
             DryRun = policy.DryRun,
-            Rules = policy.Rules.Select(r => new PolicyRule(
-                r.Clauses.Select(c => new PolicyClause(c.Matches.Select(m => Match(m, action, ref unreadable)).ToValueList())).ToValueList())).ToValueList(),
         };
+        var isStrange = UnknownFields.In(policy);
+        unreadable += isStrange ? 1 : 0;
+        decoded = decoded with { Rules = policy.Rules.Select(r => Rule(r, action, isStrange, ref unreadable)).ToValueList() };
+        decoded = decoded with { UnreadableConditions = unreadable };
         if (unreadable > 0)
             warning?.Invoke($"policy {decoded.QualifiedName}: {unreadable} conditions cannot be read; the policy is enforced as strictly as it could be meant");
         return decoded;
+    }
+
+    /// <summary>What stands beside the clauses and is not understood can only narrow: an ALLOW rule never matches then, a DENY rule matches without it.</summary>
+    private static PolicyRule Rule(Proto.Rule rule, PolicyAction action, bool isStrange, ref int unreadable)
+    {
+        var clauses = new List<PolicyClause>();
+        foreach (var clause in rule.Clauses)
+        {
+            clauses.Add(new PolicyClause(Matches(clause, action, ref unreadable)));
+            isStrange |= Count(UnknownFields.In(clause), ref unreadable);
+        }
+
+        isStrange |= Count(UnknownFields.In(rule), ref unreadable);
+        if (isStrange && action == PolicyAction.Allow)
+            clauses.Add(Never);
+        return new PolicyRule(clauses.ToValueList());
+    }
+
+    private static ValueList<PolicyMatch> Matches(Proto.Clause clause, PolicyAction action, ref int unreadable)
+    {
+        var matches = new List<PolicyMatch>();
+        foreach (var match in clause.Matches)
+            matches.Add(Match(match, action, ref unreadable));
+        return matches.ToValueList();
+    }
+
+    private static bool Count(bool isStrange, ref int unreadable)
+    {
+        unreadable += isStrange ? 1 : 0;
+        return isStrange;
     }
 
     private static PolicyMatch Match(Proto.Match match, PolicyAction action, ref int unreadable)
@@ -62,9 +103,11 @@ public static class PolicyDecoder
             NotDestinationIps = reading.Negative(match.NotDestinationIps, Block),
             DestinationPorts = match.DestinationPorts.Select(WdsDecoder.Port).ToValueList(),
             NotDestinationPorts = match.NotDestinationPorts.Select(WdsDecoder.Port).ToValueList(),
-            ServiceAccounts = match.ServiceAccounts.Select(Account).ToValueList(),
-            NotServiceAccounts = match.NotServiceAccounts.Select(Account).ToValueList(),
+            ServiceAccounts = reading.PositiveItems(match.ServiceAccounts, Account),
+            NotServiceAccounts = reading.NegativeItems(match.NotServiceAccounts, Account),
         };
+        if (match.Extensions.Count > 0 || UnknownFields.In(match))
+            reading.Strange();
         unreadable += reading.Unreadable;
         if (reading.Unreadable == 0)
             return decoded;
@@ -74,7 +117,7 @@ public static class PolicyDecoder
         return reading.IsImpossible ? new PolicyMatch() : decoded;
     }
 
-    private static StringMatch? Text(Proto.StringMatch match) => match.MatchTypeCase switch
+    private static StringMatch? Text(Proto.StringMatch match) => UnknownFields.In(match) ? null : match.MatchTypeCase switch
     {
         Proto.StringMatch.MatchTypeOneofCase.Exact => StringMatch.Exact(match.Exact),
         Proto.StringMatch.MatchTypeOneofCase.Prefix => StringMatch.Prefix(match.Prefix),
@@ -84,12 +127,12 @@ public static class PolicyDecoder
     };
 
     private static IpPrefix? Block(Proto.Address address) =>
-        address.Address_.Length is 4 or 16 && address.Length <= address.Address_.Length * 8
+        !UnknownFields.In(address) && address.Address_.Length is 4 or 16 && address.Length <= address.Address_.Length * 8
             && IpPrefix.TryCreate(new System.Net.IPAddress(address.Address_.Span), (int)address.Length, out var prefix)
             ? prefix
             : null;
 
-    private static ServiceAccountMatch Account(Proto.ServiceAccountMatch match) => new(match.Namespace, match.ServiceAccount);
+    private static ServiceAccountMatch? Account(Proto.ServiceAccountMatch match) => UnknownFields.In(match) ? null : new(match.Namespace, match.ServiceAccount);
 
     /// <summary>Collects the lists of one match and what could not be read of them.</summary>
     private sealed class Reading(PolicyAction action)
@@ -98,6 +141,13 @@ public static class PolicyDecoder
 
         /// <summary>For ALLOW: some list can no longer be honoured.</summary>
         public bool IsImpossible { get; private set; }
+
+        /// <summary>A condition of a kind that this version does not know.</summary>
+        public void Strange()
+        {
+            Unreadable++;
+            IsImpossible = true;
+        }
 
         /// <summary>One of the values must hold.</summary>
         public ValueList<TOut> Positive<TIn, TOut>(RepeatedField<TIn> items, Func<TIn, TOut?> convert)
@@ -121,6 +171,14 @@ public static class PolicyDecoder
             IsImpossible |= lost > 0;
             return values.ToValueList();
         }
+
+        public ValueList<TOut> PositiveItems<TIn, TOut>(RepeatedField<TIn> items, Func<TIn, TOut?> convert)
+            where TOut : class => Positive(items, i => convert(i) is { } value ? new Item<TOut>(value) : (Item<TOut>?)null).Select(i => i.Value).ToValueList();
+
+        public ValueList<TOut> NegativeItems<TIn, TOut>(RepeatedField<TIn> items, Func<TIn, TOut?> convert)
+            where TOut : class => Negative(items, i => convert(i) is { } value ? new Item<TOut>(value) : (Item<TOut>?)null).Select(i => i.Value).ToValueList();
+
+        private readonly record struct Item<T>(T Value);
 
         private (List<TOut> Values, int Lost) Read<TIn, TOut>(RepeatedField<TIn> items, Func<TIn, TOut?> convert)
             where TOut : struct

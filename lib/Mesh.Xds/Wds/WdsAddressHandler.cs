@@ -22,7 +22,8 @@ public sealed class WdsAddressHandler(MeshState state, Action<string>? warning =
 }
 
 /// <summary>Authorization policies into the mesh state.</summary>
-public sealed class WdsAuthorizationHandler(MeshState state, Action<string>? warning = null) : IXdsResourceHandler
+/// <param name="ignoreUnknown">See <see cref="PolicyDecoder.Decode"/>.</param>
+public sealed class WdsAuthorizationHandler(MeshState state, Action<string>? warning = null, bool ignoreUnknown = false) : IXdsResourceHandler
 {
     public string TypeUrl => XdsTypeUrls.Authorization;
 
@@ -30,7 +31,7 @@ public sealed class WdsAuthorizationHandler(MeshState state, Action<string>? war
     {
         var update = new MeshUpdate();
         var rejections = WdsResources.Decode(
-            response, Istio.Security.Authorization.Parser, (name, policy) => update.Policies.Add(new(name, PolicyDecoder.Decode(policy, warning))));
+            response, Istio.Security.Authorization.Parser, (name, policy) => update.Policies.Add(new(name, PolicyDecoder.Decode(policy, warning, ignoreUnknown))));
         update.RemovedPolicies.AddRange(response.RemovedResources);
         state.Apply(update);
         return rejections;

@@ -12,6 +12,70 @@ public sealed class PolicyDecoderTests
     private static readonly Proto.StringMatch Readable = new() { Exact = "a" };
     private static readonly Proto.Address BadBlock = new() { Address_ = ByteString.CopyFrom(10, 0, 0), Length = 8 };
 
+    /// <summary>Field 100, a varint: nothing that we know has it.</summary>
+    private static T Strange<T>(T message)
+        where T : IMessage<T> => (T)message.Descriptor.Parser.ParseFrom([.. message.ToByteArray(), 0xa0, 0x06, 0x01]);
+
+    private static Proto.Authorization Policy(Proto.Action action, Proto.Rule rule) => new() { Name = "p", Namespace = "ns", Action = action, Rules = { rule } };
+
+    private static Proto.Rule Rule(Proto.Match match) => new() { Clauses = { new Proto.Clause { Matches = { match } } } };
+
+    public static TheoryData<string> Places => ["policy", "rule", "clause", "match", "string", "extension"];
+
+    /// <summary>Would match a connection from namespace "a", were it not for the strange field.</summary>
+    private static Proto.Authorization StrangeAt(string place, Proto.Action action)
+    {
+        var match = new Proto.Match { Namespaces = { place == "string" ? Strange(Readable.Clone()) : Readable } };
+        if (place == "extension")
+            match.Extensions.Add(new Istio.Workload.Extension { Name = "x" });
+        var clause = new Proto.Clause { Matches = { place == "match" ? Strange(match) : match } };
+        var rule = new Proto.Rule { Clauses = { place == "clause" ? Strange(clause) : clause } };
+        var policy = Policy(action, place == "rule" ? Strange(rule) : rule);
+        return place == "policy" ? Strange(policy) : policy;
+    }
+
+    private static bool LetsPass(AuthorizationPolicy policy)
+    {
+        var workload = new Mesh.Model.Workloads.Workload { Uid = "w", Name = "w", Namespace = "ns", ServiceAccount = "w" };
+        var state = new Mesh.Model.MeshState();
+        state.Apply(new Mesh.Model.MeshUpdate { Policies = { KeyValuePair.Create("ns/p", policy with { Scope = PolicyScope.Namespace }) } });
+        return PolicyEvaluator.Evaluate(state.Current, workload, new ConnectionFacts
+        {
+            SourceIdentities = new SourceIdentities(new Mesh.Model.SpiffeId("td", "a", "sa")),
+            SourceAddress = System.Net.IPAddress.Loopback,
+            DestinationAddress = System.Net.IPAddress.Loopback,
+            DestinationPort = 80,
+        }).Allowed;
+    }
+
+    [Theory]
+    [MemberData(nameof(Places))]
+    public void UnknownField_LetsNobodyIn_AndForbidsWithoutIt(string place)
+    {
+        List<string> warnings = [];
+        var allow = PolicyDecoder.Decode(StrangeAt(place, Proto.Action.Allow), warnings.Add);
+        Assert.False(LetsPass(allow));
+        Assert.Equal(1, allow.UnreadableConditions);
+        Assert.Contains("ns/p", Assert.Single(warnings), StringComparison.Ordinal);
+        Assert.False(LetsPass(PolicyDecoder.Decode(StrangeAt(place, Proto.Action.Deny))));
+    }
+
+    [Theory]
+    [InlineData("policy")]
+    [InlineData("rule")]
+    [InlineData("clause")]
+    [InlineData("match")]
+    [InlineData("string")]
+    public void UnknownField_WhereTheOperatorSaysSo_IsPassedOverWithAWarning(string place)
+    {
+        List<string> warnings = [];
+        Assert.True(LetsPass(PolicyDecoder.Decode(StrangeAt(place, Proto.Action.Allow), warnings.Add, ignoreUnknown: true)));
+        Assert.Contains("passed over", Assert.Single(warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void KnownFieldsOnly_AreNotStrange() => Assert.True(LetsPass(PolicyDecoder.Decode(Policy(Proto.Action.Allow, Rule(new Proto.Match { Namespaces = { Readable } })))));
+
     [Fact]
     public void Allow_WithAnUnreadableOnlyCondition_NeverMatches()
     {

@@ -186,6 +186,41 @@ public sealed class StoryTests
     }
 
     [Fact]
+    public async Task PolicyThatArrivesAfterTheRecordThatNamesIt_IsWaitedFor()
+    {
+        var denyAll = StoryRig.Policy("late", PolicyAction.Deny, new PolicyMatch { NotNamespaces = [StringMatch.Exact("nobody")] }, PolicyScope.WorkloadSelector);
+        await using var rig = await StoryRig.StartAsync(r =>
+        {
+            var world = r.World();
+            world.Workloads[1] = r.Server with { AuthorizationPolicies = ["ns1/late"] };
+            return world;
+        });
+        using var socket = await rig.ConnectAsync();
+        // The connection has come to the destination's side and waits there.
+        while (await rig.Loop.InvokeAsync(() => rig.ServerLane.Inbound.Count) == 0 && !rig.ServerLane.Telemetry.Decisions!.Newest().Any())
+            await Task.Delay(1).WaitAsync(Patience);
+        rig.Mesh.Apply(builder => builder.Apply(new MeshUpdate { Policies = { KeyValuePair.Create(denyAll.QualifiedName, denyAll) } }));
+        Assert.True(await IsClosedAsync(socket));
+        Assert.Equal("denied_by_policy", (await rig.LineAsync("inbound").WaitAsync(Patience)).GetProperty("ending").GetString());
+    }
+
+    [Fact]
+    public async Task PolicyThatNeverArrives_IsWaitedForOnce_AndThenPassedOver()
+    {
+        await using var rig = await StoryRig.StartAsync(r =>
+        {
+            var world = r.World();
+            world.Workloads[1] = r.Server with { AuthorizationPolicies = ["ns1/gone"] };
+            return world;
+        });
+        for (var i = 0; i < 2; i++)
+        {
+            using var socket = await rig.ConnectAsync();
+            Assert.Equal("hello", await StoryRig.ExchangeAsync(socket, "hello").WaitAsync(Patience));
+        }
+    }
+
+    [Fact]
     public async Task Refusal_LeavesARecordThatNamesEachPolicyTried()
     {
         await using var rig = await StoryRig.StartAsync(r => r.World(StoryRig.Allow("cluster.local/ns/ns1/sa/nobody")));

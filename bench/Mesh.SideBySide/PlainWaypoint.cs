@@ -27,7 +27,7 @@ internal static class PlainWaypoint
         var original = new OriginalDestination(IPAddress.Parse("198.18.8.1"), 80);
         using var sink = LogSink.ToStandardOutput(LogFormat.Text, LogFilter.TryParse("info", out var filter, out _) ? filter : throw new BenchException("no log filter"), TimeProvider.System);
         var configuration = new WaypointConfiguration(new ClusterRegistry(TimeProvider.System, Random.Shared));
-        var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(new MetricRegistry(), configuration.Clusters));
+        var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(new MetricRegistry(), configuration.Clusters), decisions: null);
         using var dataPath = new DataPath(new DataPathParts
         {
             Configuration = configuration,

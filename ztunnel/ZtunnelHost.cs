@@ -14,6 +14,7 @@ using Mesh.Ztunnel.Forwarding;
 using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.NodeAgent;
+using Mesh.Ztunnel.NodeAgent.Cluster;
 using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 using Mesh.Ztunnel.Telemetry;
@@ -27,6 +28,9 @@ namespace Mesh.Ztunnel;
 /// </remarks>
 internal sealed class ZtunnelHost : IAsyncDisposable
 {
+    /// <summary>So long a stopping agent waits for the answer whether it is for good.</summary>
+    private static readonly TimeSpan UninstallQuestion = TimeSpan.FromSeconds(2);
+
     private readonly ZtunnelSettings _settings;
     private readonly EnvironmentSettings _environment;
     private readonly TimeProvider _time;
@@ -46,6 +50,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private AdminServer? _admin;
     private PodManager? _pods;
     private IPodSource? _source;
+    private ClusterAgent? _cluster;
     private IPodProxy? _self;
 
     public ZtunnelHost(ZtunnelSettings settings, EnvironmentSettings environment, TimeProvider time)
@@ -90,6 +95,8 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         foreach (var loop in _loops)
             loop.Dispose();
         _control.Dispose();
+        if (_cluster is { } cluster)
+            await cluster.DisposeAsync();
         _pods?.Dispose();
         _sink.Dispose();
         _ended.Dispose();
@@ -112,7 +119,9 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         var control = EventLoop.Start("ztunnel-control", LoopOptions());
         _loops.Add(control);
         var factory = Factory(isTransparent);
-        _pods = new PodManager(factory, new PodTelemetry(_metrics, _sink, _readiness));
+        _cluster = _settings.Pods.FromCluster ? ClusterAgent.Create(_settings, _sink, _time) : null;
+        var events = new PodTelemetry(_metrics, _sink, _readiness);
+        _pods = new PodManager(factory, _cluster?.Events(events) ?? events);
         _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _pods, _stop);
         await _admin.StartAsync();
         served.Complete();
@@ -151,6 +160,16 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     {
         if (_stop.Task.IsCompleted)
             _log.Info($"{await _stop.Task}, starting shutdown");
+        if (_cluster is { } cluster && await cluster.Pods.IsUninstalledAsync(UninstallQuestion))
+        {
+            _log.Info("the mesh is being removed from this node: its pods are let go");
+            await control.InvokeAsync(async () =>
+            {
+                await ((_source as NodeAgentSource)?.ReleaseAllAsync() ?? Task.CompletedTask);
+                return true;
+            });
+        }
+        _cluster?.Pods.Leave();
         using var forced = new CancellationTokenSource(_settings.Drain.Deadline, _time);
         var pages = _admin!.StopAsync(forced.Token);
         await control.InvokeAsync(async () =>
@@ -180,14 +199,15 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private async Task<string?> FollowAgentAsync()
     {
         // On the control loop: the manager and its source are single-threaded by that.
-        var source = _source = _settings.Pods.List is { } list ? OwnAgent(list) : new ZdsSource(EventLoop.Current!, _settings.Pods.Socket, _pods!, _sink);
+        var source = _source = _cluster is { } cluster ? OwnAgent(cluster.Pods) : _settings.Pods.List is { } list ? OwnAgent(new PodListFile(list, _sink, _time)) : new ZdsSource(EventLoop.Current!, _settings.Pods.Socket, _pods!, _sink);
+        _cluster?.Start();
         EventLoop.Current!.Spawn(RetryAsync);
         if (_settings.Pods.CaptureRules != CaptureRules.Off)
             EventLoop.Current!.Spawn(RepairAsync);
         return await source.RunAsync();
     }
 
-    private NodeAgentSource OwnAgent(string list)
+    private NodeAgentSource OwnAgent(INodePods wanted)
     {
         var finder = new NamespaceFinder(_settings.Pods.NodeProc, _settings.Pods.NodeCgroups);
         ProbeRules? probes = null;
@@ -195,7 +215,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
             probes = new ProbeRules(_settings.Pods.CaptureRules, node, _settings.Ipv6);
         else
             _log.Warn($"the kubelet's probes are not let pass: {(_settings.Pods.CaptureRules == CaptureRules.Off ? "ZTUNNEL_CAPTURE_RULES is off" : $"the node's network namespace cannot be opened by {_settings.Pods.NodeProc}/1/ns/net (it needs the node's process ids and CAP_SYS_PTRACE)")}");
-        return new NodeAgentSource(new PodListFile(list, _sink, _time), finder, probes, _pods!, _sink, _time);
+        return new NodeAgentSource(wanted, finder, probes, _pods!, _sink, _time);
     }
 
     private async Task RepairAsync()

@@ -65,6 +65,17 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
 
     public void Stop() => _stop.Cancel();
 
+    /// <summary>Every pod talks as before: the mesh leaves this node.</summary>
+    public async Task ReleaseAllAsync()
+    {
+        _stop.Cancel();
+        _searching.Clear();
+        foreach (var uid in _known.Keys.ToList())
+            await pods.DeleteAsync(uid);
+        _known.Clear();
+        await WriteProbeRulesAsync([]);
+    }
+
     private async Task ReconcileAsync(IReadOnlyList<NodePod> set)
     {
         var now = set.ToDictionary(p => p.Uid, StringComparer.Ordinal);

@@ -67,6 +67,17 @@ internal sealed class PodListFile(string path, LogSink sink, TimeProvider time) 
         }
     }
 
+    /// <summary>The same form, for writing.</summary>
+    internal static List<Entry> Entries(IEnumerable<NodePod> pods) => [.. pods.Select(p => new Entry
+    {
+        Uid = p.Uid,
+        Name = p.Info.Name,
+        Namespace = p.Info.Namespace,
+        ServiceAccount = p.Info.ServiceAccount,
+        Addresses = [.. p.Addresses.Select(a => a.ToString())],
+        NetworkNamespace = p.NamespacePath,
+    })];
+
     private void Complain(string complaint)
     {
         if (_complaint != complaint)

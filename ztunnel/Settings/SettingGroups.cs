@@ -108,6 +108,17 @@ internal sealed record PodSettings
     /// <summary>Set: pods come from this file and are found by us; otherwise from <see cref="Socket"/>.</summary>
     public string? List { get; init; }
 
+    /// <summary>Pods come from the API server and are found by us.</summary>
+    public bool FromCluster { get; init; }
+
+    /// <summary>Null: the service account of our own pod.</summary>
+    public string? Kubeconfig { get; init; }
+
+    /// <summary>Where the CNI plugin asks; null: there is none.</summary>
+    public string? AgentSocket { get; init; }
+
+    public IReadOnlySet<string> ExcludedNamespaces { get; init; } = new HashSet<string>(StringComparer.Ordinal);
+
     /// <summary>The node's /proc and control groups, which a container sees elsewhere.</summary>
     public string NodeProc { get; init; } = "/proc";
 

@@ -70,6 +70,10 @@ internal static class SettingsReader
             env.Fail("XDS_ON_DEMAND cannot be used with the DNS proxy, which needs all services: set ISTIO_META_DNS_CAPTURE=false");
         if (settings.ControlPlane is { LocalFile: not null, LocalText: not null })
             env.Fail("LOCAL_XDS_PATH and LOCAL_XDS are both set: choose one");
+        if (settings.Pods is { FromCluster: true } && settings.NodeName.Length == 0)
+            env.Fail("ZTUNNEL_POD_SOURCE is kubernetes and NODE_NAME is not set: the agent must know whose pods are its own (fieldRef spec.nodeName)");
+        if (settings.Pods is { FromCluster: true, List: not null })
+            env.Fail("ZTUNNEL_POD_SOURCE is kubernetes and ZTUNNEL_POD_LIST is set: choose one");
         if (settings.Tunnel.ConnectionWindow < settings.Tunnel.StreamWindow)
             env.Fail("HTTP2_CONNECTION_WINDOW_SIZE is smaller than HTTP2_STREAM_WINDOW_SIZE: one stream could never use its window");
     }
@@ -133,12 +137,18 @@ internal static class SettingsReader
         UserTimeout = env.Boolean("USER_TIMEOUT_ENABLED", false),
     };
 
-    private static PodSettings Pods(EnvironmentSettings env, ProxyMode mode) => new()
+    private static PodSettings Pods(EnvironmentSettings env, ProxyMode mode) => Pods(env, mode, env.Choice("ZTUNNEL_POD_SOURCE", false, ("zds", false), ("list", false), ("kubernetes", true)));
+
+    private static PodSettings Pods(EnvironmentSettings env, ProxyMode mode, bool fromCluster) => new()
     {
+        FromCluster = fromCluster,
+        Kubeconfig = fromCluster ? env.Text("ZTUNNEL_KUBECONFIG") : null,
+        AgentSocket = fromCluster ? env.Text("ZTUNNEL_AGENT_SOCKET") : null,
+        ExcludedNamespaces = fromCluster ? env.Text("ZTUNNEL_EXCLUDED_NAMESPACES", "kube-system").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).ToHashSet(StringComparer.Ordinal) : new HashSet<string>(StringComparer.Ordinal),
         Socket = env.Text("INPOD_UDS", "/var/run/ztunnel/ztunnel.sock"),
         PortReuse = env.Boolean("INPOD_PORT_REUSE", true),
         PacketMark = env.OptionalInteger("PACKET_MARK") is { } mark ? (uint)mark : mode == ProxyMode.Shared ? DefaultMark : null,
-        CaptureRules = env.Choice("ZTUNNEL_CAPTURE_RULES", env.Text("ZTUNNEL_POD_LIST") is null ? CaptureRules.Off : CaptureRules.Auto,
+        CaptureRules = env.Choice("ZTUNNEL_CAPTURE_RULES", env.Text("ZTUNNEL_POD_LIST") is null && !fromCluster ? CaptureRules.Off : CaptureRules.Auto,
             ("off", CaptureRules.Off), ("auto", CaptureRules.Auto), ("nftables", CaptureRules.Nftables), ("iptables", CaptureRules.Iptables)),
         List = env.Text("ZTUNNEL_POD_LIST"),
         NodeProc = env.Text("ZTUNNEL_NODE_PROC", "/proc"),

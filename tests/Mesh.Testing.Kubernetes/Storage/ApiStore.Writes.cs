@@ -222,7 +222,7 @@ public sealed partial class ApiStore
         return copy;
     }
 
-    /// <summary>A write to the object leaves status alone, one to status leaves everything else alone.</summary>
+    /// <summary>A write to the object leaves status alone, one to status leaves everything else alone; of built-in kinds it may set labels and annotations.</summary>
     private static JsonObject Restricted(ServedKind kind, JsonObject before, JsonObject after, string subresource)
     {
         if (!kind.HasStatus)
@@ -237,6 +237,12 @@ public sealed partial class ApiStore
             metadata["resourceVersion"] = after[Managed]!["resourceVersion"]?.DeepClone();
             if (after[Managed]!["managedFields"] is { } fields)
                 metadata["managedFields"] = fields.DeepClone();
+            foreach (var part in kind.IsCustom ? [] : (string[])["labels", "annotations"])
+            {
+                metadata.Remove(part);
+                if (after[Managed]![part] is { } written)
+                    metadata[part] = written.DeepClone();
+            }
             return result;
         }
         after.Remove("status");

@@ -1,0 +1,291 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Mesh.Kubernetes;
+using Mesh.Kubernetes.Informers;
+using Mesh.Kubernetes.Objects;
+using Mesh.Kubernetes.Recording;
+using Mesh.Kubernetes.Requests;
+using Mesh.Model.Collections;
+using Mesh.Runtime.Logging;
+using Mesh.Ztunnel.Local;
+
+namespace Mesh.Ztunnel.NodeAgent.Cluster;
+
+/// <summary>Where this agent runs.</summary>
+/// <param name="Node">Only pods that are scheduled here are of interest.</param>
+/// <param name="Home">The namespace of the mesh's own pods.</param>
+internal sealed record ClusterPlace(string Node, string Home);
+
+/// <summary>What becomes of a pod that the CNI plugin named.</summary>
+internal enum Announcement
+{
+    NotOurs,
+    UnderWay,
+    Captured,
+}
+
+/// <summary>
+/// The pods of this node that opted in, from the API server: watches the node's pods and all namespaces, applies <see cref="EnrolmentRule"/>, marks what
+/// is captured and says on pods why they are not. Informers call from their own tasks; all state is under <see cref="_gate"/>.
+/// </summary>
+internal sealed class ClusterPods : INodePods, IAsyncDisposable
+{
+    /// <summary>So long an agent waits for the API server before it serves the pods that it knew.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly KubeClient _client;
+    private readonly ClusterPlace _place;
+    private readonly EnrolmentRule _rule;
+    private readonly KnownPodsFile? _file;
+    private readonly EventRecorder _events;
+    private readonly RedirectionMarks _marks;
+    private readonly Log _log;
+    private readonly Informer<PodObject> _podInformer;
+    private readonly Informer<NamespaceObject> _namespaceInformer;
+    private readonly Channel<IReadOnlyList<NodePod>> _sets = Channel.CreateBounded<IReadOnlyList<NodePod>>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ObjectKey, PodObject> _pods = [];
+    private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _labels = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, NodePod> _given = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _explained = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _captured = new(StringComparer.Ordinal);
+    private ImmutableArray<NodePod> _last;
+    private int _synced;
+    private bool _leaving;
+
+    public ClusterPods(KubeClient client, ClusterPlace place, EnrolmentRule rule, KnownPodsFile? file, LogSink sink)
+    {
+        (_client, _place, _rule, _file, _log) = (client, place, rule, file, sink.For("nodeagent"));
+        _events = new EventRecorder(client, "mesh.io/ztunnel", place.Node, text => _log.Warn(text));
+        _marks = new RedirectionMarks(client, _log);
+        var options = new InformerOptions();
+        _podInformer = new Informer<PodObject>(
+            client, ResourceChoice.Of(ResourceTypes.Pods), null, new Selection { Fields = $"spec.nodeName={place.Node}" },
+            raw => System.Text.Json.JsonSerializer.Deserialize(raw.Json.Span, ClusterJson.Default.PodObject), new Handler<PodObject>(this, TakePod), options);
+        _namespaceInformer = new Informer<NamespaceObject>(
+            client, ResourceChoice.Of(ResourceTypes.Namespaces), null, Selection.All,
+            raw => System.Text.Json.JsonSerializer.Deserialize(raw.Json.Span, ClusterJson.Default.NamespaceObject), new Handler<NamespaceObject>(this, TakeNamespace), options);
+    }
+
+    public async IAsyncEnumerable<IReadOnlyList<NodePod>> WatchAsync([EnumeratorCancellation] CancellationToken stop)
+    {
+        _marks.Start();
+        _events.Start();
+        _podInformer.Start();
+        _namespaceInformer.Start();
+        var first = _sets.Reader.WaitToReadAsync(stop).AsTask();
+        if (await Task.WhenAny(first, Task.Delay(Patience, _client.Time, stop)) != first && _file?.Read() is { Count: > 0 } known)
+        {
+            _log.Warn($"the API server does not answer ({_podInformer.Health}); the {known.Count} pods that were known are served until it does");
+            yield return known;
+        }
+        await foreach (var set in _sets.Reader.ReadAllAsync(stop))
+        {
+            _file?.Write(set);
+            yield return set;
+        }
+    }
+
+    /// <summary>A pod that its runtime is about to start, named by the CNI plugin before anybody else knows its namespace.</summary>
+    public async Task<Announcement> AnnounceAsync(ObjectKey key, string namespacePath, IReadOnlyList<IPAddress> addresses, CancellationToken cancel)
+    {
+        // The plugin runs as soon as the kubelet has the pod, which may be before our watch has it.
+        var pod = Find(key) is { Metadata.DeletionTimestamp: null } seen ? seen : await _client.GetAsync(ResourceTypes.Pods.ObjectPath(key.Namespace, key.Name), ClusterJson.Default.PodObject, cancel);
+        var labels = Labels(key.Namespace) ?? (await _client.GetAsync(ResourceTypes.Namespaces.ObjectPath(null, key.Namespace), ClusterJson.Default.NamespaceObject, cancel)).Metadata.Labels;
+        if (_rule.Judge(pod, labels) is not Enrolment.Enrolled)
+            return Announcement.NotOurs;
+        lock (_gate)
+        {
+            var uid = pod.Metadata.Uid!;
+            var given = new NodePod(uid, InfoOf(pod), addresses.ToValueList(), namespacePath);
+            // The runtime asks again when it did not get our answer.
+            if (_captured.Contains(uid) && _given.GetValueOrDefault(uid) == given)
+                return Announcement.Captured;
+            _given[uid] = given;
+            _pods.TryAdd(key, pod);
+            PublishLocked();
+        }
+        return Announcement.UnderWay;
+    }
+
+    public void Captured(string uid)
+    {
+        lock (_gate)
+        {
+            _captured.Add(uid);
+            if (KeyOfLocked(uid) is { } key)
+                _marks.Set(key, RedirectionMarks.Enabled);
+        }
+    }
+
+    public void CaptureFailed(string uid, string reason)
+    {
+        lock (_gate)
+        {
+            _captured.Remove(uid);
+            if (KeyOfLocked(uid) is not { } key)
+                return;
+            _marks.Set(key, RedirectionMarks.Pending);
+            Tell(_pods[key], "CaptureFailed", $"the pod is not in the mesh yet, it is tried again: {reason}");
+        }
+    }
+
+    public void Released(string uid)
+    {
+        lock (_gate)
+        {
+            // A process that ends leaves its pods captured for its successor.
+            if (_captured.Remove(uid) && !_leaving && KeyOfLocked(uid) is { } key)
+                _marks.Set(key, null);
+        }
+    }
+
+    /// <summary>Whether this end is for good: the DaemonSet is gone or going, or we may not even ask any more.</summary>
+    public async Task<bool> IsUninstalledAsync(TimeSpan patience)
+    {
+        using var limit = new CancellationTokenSource(patience, _client.Time);
+        try
+        {
+            var set = await _client.GetAsync(ResourceTypes.DaemonSets.ObjectPath(_place.Home, "ztunnel"), KubeJson.Default.PartialObject, limit.Token);
+            return set.Metadata.DeletionTimestamp is not null;
+        }
+        catch (KubeException e)
+        {
+            return e.Failure is KubeFailure.NotFound or KubeFailure.Unauthorized or KubeFailure.Forbidden;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>From here on marks stay as they are: the pods remain captured.</summary>
+    public void Leave()
+    {
+        lock (_gate)
+            _leaving = true;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _podInformer.DisposeAsync();
+        await _namespaceInformer.DisposeAsync();
+        await _marks.FlushAsync(TimeSpan.FromSeconds(2));
+        await _marks.DisposeAsync();
+        await _events.DisposeAsync();
+        _client.Dispose();
+    }
+
+    private void TakePod(InformerChange<PodObject> change)
+    {
+        if (change.After is { } pod)
+        {
+            _pods[change.Key] = pod;
+        }
+        else if (_pods.Remove(change.Key, out var gone) && gone.Metadata.Uid is { } uid)
+        {
+            _given.Remove(uid);
+            _explained.Remove(uid);
+        }
+    }
+
+    private void TakeNamespace(InformerChange<NamespaceObject> change)
+    {
+        if (change.After is { } ns)
+            _labels[change.Key.Name] = ns.Metadata.Labels ?? ImmutableDictionary<string, string>.Empty;
+        else
+            _labels.Remove(change.Key.Name);
+    }
+
+    private void PublishLocked()
+    {
+        if (_synced < 2)
+            return;
+        var set = ImmutableArray.CreateBuilder<NodePod>();
+        foreach (var pod in _pods.Values.OrderBy(p => p.Metadata.Uid, StringComparer.Ordinal))
+        {
+            var enrolment = _rule.Judge(pod, _labels.GetValueOrDefault(pod.Key.Namespace));
+            if (EnrolmentRule.Explain(enrolment) is { } why && _explained.Add(pod.Metadata.Uid!))
+                Tell(pod, "NotCaptured", why);
+            if (enrolment is Enrolment.Enrolled)
+            {
+                if (NodePodOf(pod) is { } known)
+                    set.Add(known);
+            }
+            else if (pod.Annotation(RedirectionMarks.Annotation) is not null && !_captured.Contains(pod.Metadata.Uid!))
+            {
+                // Left behind by an agent that ended before it could take it back.
+                _marks.Set(pod.Key, null);
+            }
+        }
+        var now = set.ToImmutable();
+        if (!_last.IsDefault && _last.AsSpan().SequenceEqual(now.AsSpan()))
+            return;
+        _last = now;
+        _sets.Writer.TryWrite(now);
+    }
+
+    /// <returns>Null: it has no address yet, and no plugin has named its namespace.</returns>
+    private NodePod? NodePodOf(PodObject pod)
+    {
+        var addresses = pod.Status.Addresses.Select(a => IPAddress.TryParse(a, out var parsed) ? parsed : null).OfType<IPAddress>().ToValueList();
+        if (_given.TryGetValue(pod.Metadata.Uid!, out var given))
+            return addresses.IsEmpty ? given : given with { Addresses = addresses };
+        return addresses.IsEmpty ? null : new NodePod(pod.Metadata.Uid!, InfoOf(pod), addresses);
+    }
+
+    private static PodInfo InfoOf(PodObject pod) => new(pod.Key.Name, pod.Key.Namespace, pod.Spec.ServiceAccountName is { Length: > 0 } account ? account : "default");
+
+    private void Tell(PodObject pod, string reason, string note) => _events.Record(
+        new ObjectReference { ApiVersion = "v1", Kind = "Pod", Namespace = pod.Key.Namespace, Name = pod.Key.Name, Uid = pod.Metadata.Uid }, warning: true, reason, "Capture", note);
+
+    private PodObject? Find(ObjectKey key)
+    {
+        lock (_gate)
+            return _pods.GetValueOrDefault(key);
+    }
+
+    private IReadOnlyDictionary<string, string>? Labels(string ns)
+    {
+        lock (_gate)
+            return _labels.GetValueOrDefault(ns);
+    }
+
+    private ObjectKey? KeyOfLocked(string uid) => _pods.FirstOrDefault(p => p.Value.Metadata.Uid == uid) is { Value: not null } found ? found.Key : null;
+
+    private sealed class Handler<T>(ClusterPods owner, Action<InformerChange<T>> take) : IInformerHandler<T>
+        where T : class
+    {
+        private bool _isSynced;
+
+        public void OnChanged(InformerChange<T> change)
+        {
+            lock (owner._gate)
+            {
+                take(change);
+                if (_isSynced)
+                    owner.PublishLocked();
+            }
+        }
+
+        public void OnSynced()
+        {
+            lock (owner._gate)
+            {
+                if (!_isSynced)
+                    owner._synced++;
+                _isSynced = true;
+                owner.PublishLocked();
+            }
+        }
+
+        public void OnHealth(InformerHealth health)
+        {
+            if (health.Problem is { } problem && health.State is InformerState.Retrying)
+                owner._log.Warn($"{problem}; what is known stays");
+        }
+    }
+}

@@ -16,7 +16,8 @@ internal static class CommandLineEntry
     private static readonly Type[] _verbs =
     [
         typeof(UpOptions), typeof(RunOptions), typeof(ExecOptions), typeof(ApplyOptions), typeof(DeleteOptions), typeof(StatusOptions), typeof(LogsOptions), typeof(DownOptions),
-        typeof(DemoOptions), typeof(RecordOptions), typeof(RegisterOptions), typeof(WhyOptions), typeof(ValidateOptions), typeof(TranslateOptions), typeof(AnalyzeOptions), typeof(VersionOptions), typeof(DaemonOptions),
+        typeof(DemoOptions), typeof(RecordOptions), typeof(RegisterOptions), typeof(WhyOptions), typeof(ValidateOptions), typeof(TranslateOptions), typeof(AnalyzeOptions),
+        typeof(InstallOptions), typeof(UpgradeOptions), typeof(UninstallOptions), typeof(CheckOptions), typeof(VersionOptions), typeof(DaemonOptions),
     ];
 
     public static async Task<int> RunAsync(string[] args)
@@ -74,6 +75,10 @@ internal static class CommandLineEntry
             RegisterOptions register => RegisterCommand.RunAsync(register, program, time),
             DemoOptions demo => DemoCommand.RunAsync(demo, time),
             WhyOptions why => WhyCommand.RunAsync(why),
+            InstallOptions install => InstallCommand.RunAsync(install, time),
+            UpgradeOptions upgrade => InstallCommand.RunAsync(upgrade, time),
+            UninstallOptions uninstall => InstallCommand.RunAsync(uninstall, time),
+            CheckOptions check => InstallCommand.RunAsync(check, time),
             VersionOptions => VersionCommand.RunAsync(),
             DaemonOptions daemon => MeshDaemon.RunAsync(daemon, time),
             _ => throw new InvalidOperationException(options.GetType().Name),

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 
 namespace Mesh.Net.Tests;
 
+[Collection(Alone.Name)]
 public sealed class TlsTransportTests
 {
     private static readonly TestCertificates s_certificates = new();

@@ -24,6 +24,8 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
     private bool _flushing;
     private bool _writtenWhileFlushing;
     private bool _inputEnded;
+    private bool _endsAfterFlush;
+    private Exception? _endReason;
 
     private TunnelPipe(Tunnel tunnel)
     {
@@ -98,12 +100,7 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
 
     void ITunnelHandler.OnEndOfData()
     {
-        if (!_inputEnded)
-        {
-            _inputEnded = true;
-            _input.Writer.Complete();
-        }
-
+        EndInput(null);
         _peerEnded.TrySetResult();
         CheckClosed();
     }
@@ -114,16 +111,32 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
 
     private void OnReset(Http2ErrorCode? code, bool byPeer, Exception? reason)
     {
-        if (!_inputEnded)
-        {
-            _inputEnded = true;
-            _input.Writer.Complete(reason ?? new TunnelResetException(code, byPeer));
-        }
-
+        EndInput(reason ?? new TunnelResetException(code, byPeer));
         _writable.Set();
         _output.Reader.CancelPendingRead();
         _peerEnded.TrySetResult();
         _closed.TrySetResult();
+    }
+
+    /// <summary>
+    /// Completing a pipe commits what was written, and a commit that crosses the threshold takes back the completion of a flush whose continuation
+    /// has not run yet: while one is under way its continuation is what completes.
+    /// </summary>
+    private void EndInput(Exception? reason)
+    {
+        if (_inputEnded)
+            return;
+        _inputEnded = true;
+        if (!_flushing)
+        {
+            _input.Writer.Complete(reason);
+            return;
+        }
+
+        (_endsAfterFlush, _endReason) = (true, reason);
+        // A reset does not wait until the reader has room.
+        if (reason is not null)
+            _input.Writer.CancelPendingFlush();
     }
 
     private async void AwaitFlush(ValueTask<FlushResult> flush)
@@ -137,6 +150,8 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
         }
 
         _flushing = false;
+        if (_endsAfterFlush)
+            _input.Writer.Complete(_endReason);
         Flushed(result);
     }
 

@@ -12,7 +12,7 @@ internal static class Bench
         // (1)
         var only = options.Only.ToList();
         var rows = Rows.All.Where(r => only.Count == 0 || only.Any(o => r.Name.Contains(o, StringComparison.OrdinalIgnoreCase))).ToList();
-        if (options.List || (rows.Count == 0 && !options.Growth))
+        if (options.List || rows.Count == 0)
         {
             foreach (var row in Rows.All)
                 Console.WriteLine(row.Name);

@@ -24,9 +24,6 @@ internal sealed class RunOptions
     [Option("seconds", Default = 4, HelpText = "Length of one measurement.")]
     public int Seconds { get; set; }
 
-    [Option("growth", HelpText = "Also how cost grows with connections, pods, services, policies and routes.")]
-    public bool Growth { get; set; }
-
     [Option("peer", HelpText = "Files of further peers.")]
     public IEnumerable<string> Peers { get; set; } = [];
 

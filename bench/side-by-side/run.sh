@@ -3,7 +3,6 @@
 #   --quick            one short round, for development: the figures are only a hint
 #   --only WORD        only the rows whose name contains WORD (may be repeated); --list shows the names
 #   --rounds N, --seconds N
-#   --growth           also the plots of how cost grows (about 20 minutes)
 #   --peer FILE        one more peer (see bench/side-by-side/peers); --ztunnel PATH: another ztunnel of the same settings, e.g. the Rust one
 # Needs root (network namespaces) and the Debian packages below, which it installs when they are missing. docs/performance.md says what is measured.
 set -uo pipefail

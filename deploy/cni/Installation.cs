@@ -58,7 +58,9 @@ internal static class Installation
         }
 
         Take(list);
-        list["plugins"]!.AsArray().Add(new JsonObject { ["type"] = PluginType, ["agentSocket"] = socket, ["required"] = required });
+        // As a node: the generic Add would keep the trimmer from shortening the program.
+        JsonNode ours = new JsonObject { ["type"] = PluginType, ["agentSocket"] = socket, ["required"] = required };
+        list["plugins"]!.AsArray().Add(ours);
         var target = Path.ChangeExtension(file, ".conflist");
         var now = list.ToJsonString(Readable) + "\n";
         if (target == file && now == text)

@@ -10,6 +10,7 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
     private readonly Channel<DeltaDiscoveryRequest> _requests = Channel.CreateUnbounded<DeltaDiscoveryRequest>();
     private readonly CancellationTokenSource _gone = new();
     private readonly Dictionary<string, string> _has;
+    private readonly HashSet<string> _letGo = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
     private readonly string _typeUrl;
     private readonly Task _serving;
@@ -69,15 +70,22 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
 
     public void Subscribe(params string[] names)
     {
+        lock (_gate)
+            _letGo.ExceptWith(names);
         var request = new DeltaDiscoveryRequest { TypeUrl = _typeUrl };
         request.ResourceNamesSubscribe.Add(names);
         Send(request);
     }
 
+    /// <summary>What is still on its way to us then is dropped when it arrives.</summary>
     public void Unsubscribe(string name)
     {
         lock (_gate)
+        {
             _has.Remove(name);
+            _letGo.Add(name);
+        }
+
         var request = new DeltaDiscoveryRequest { TypeUrl = _typeUrl };
         request.ResourceNamesUnsubscribe.Add(name);
         Send(request);
@@ -85,7 +93,12 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
 
     public void Send(DeltaDiscoveryRequest request) => Assert.True(_requests.Writer.TryWrite(request));
 
-    public void StopReading() => _reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>Stopping twice is stopping once: a write that waits already waits for the source of the first time.</summary>
+    public void StopReading()
+    {
+        if (_reading.Task.IsCompleted)
+            _reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
 
     /// <summary>Completes when the server waits for us to read on.</summary>
     public Task ServerWaits => _waiting.Task;
@@ -130,7 +143,7 @@ internal sealed class InMemoryXdsClient : IXdsServerStream, IAsyncDisposable
         Assert.Equal(response.Length, message.CalculateSize());
         lock (_gate)
         {
-            foreach (var resource in message.Resources)
+            foreach (var resource in message.Resources.Where(r => !_letGo.Contains(r.Name)))
                 _has[resource.Name] = resource.Version;
             foreach (var name in message.RemovedResources)
                 _has.Remove(name);

@@ -92,11 +92,11 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         await _ended.CancelAsync();
         if (_admin is { } admin)
             await admin.DisposeAsync();
+        if (_cluster is { } cluster)
+            await cluster.DisposeAsync();
         foreach (var loop in _loops)
             loop.Dispose();
         _control.Dispose();
-        if (_cluster is { } cluster)
-            await cluster.DisposeAsync();
         _pods?.Dispose();
         _sink.Dispose();
         _ended.Dispose();
@@ -136,6 +136,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         synced.Complete();
 
         // (3)
+        _cluster?.Start();
         _self = _settings is { Mode: ProxyMode.Shared, Self.Workload: { } own } ? await control.InvokeAsync(() => factory.StartSelfAsync(own)) : null;
         var violation = _settings.DedicatedWorkload is { } dedicated
             ? await control.InvokeAsync(() => ServeOneAsync(dedicated))
@@ -200,7 +201,6 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     {
         // On the control loop: the manager and its source are single-threaded by that.
         var source = _source = _cluster is { } cluster ? OwnAgent(cluster.Pods) : _settings.Pods.List is { } list ? OwnAgent(new PodListFile(list, _sink, _time)) : new ZdsSource(EventLoop.Current!, _settings.Pods.Socket, _pods!, _sink);
-        _cluster?.Start();
         EventLoop.Current!.Spawn(RetryAsync);
         if (_settings.Pods.CaptureRules != CaptureRules.Off)
             EventLoop.Current!.Spawn(RepairAsync);

@@ -40,7 +40,11 @@ internal sealed class ClusterAgent : IAsyncDisposable
 
     public IPodEvents Events(IPodEvents inner) => new ClusterPodEvents(inner, Pods, _waiters);
 
-    public void Start() => _socket?.Start();
+    public void Start()
+    {
+        Pods.Start();
+        _socket?.Start();
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -70,12 +70,17 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
             raw => System.Text.Json.JsonSerializer.Deserialize(raw.Json.Span, ClusterJson.Default.NamespaceObject), new Handler<NamespaceObject>(this, TakeNamespace), options);
     }
 
-    public async IAsyncEnumerable<IReadOnlyList<NodePod>> WatchAsync([EnumeratorCancellation] CancellationToken stop)
+    /// <summary>Not on a loop: what goes on here would be its work, and end with it.</summary>
+    public void Start()
     {
         _marks.Start();
         _events.Start();
         _podInformer.Start();
         _namespaceInformer.Start();
+    }
+
+    public async IAsyncEnumerable<IReadOnlyList<NodePod>> WatchAsync([EnumeratorCancellation] CancellationToken stop)
+    {
         var first = _sets.Reader.WaitToReadAsync(stop).AsTask();
         if (await Task.WhenAny(first, Task.Delay(Patience, _client.Time, stop)) != first && _file?.Read() is { Count: > 0 } known)
         {

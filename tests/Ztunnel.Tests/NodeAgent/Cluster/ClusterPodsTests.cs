@@ -168,6 +168,7 @@ public sealed class ClusterPodsTests : IAsyncLifetime
         File.Delete(kubeconfig);
         var rule = new EnrolmentRule(new HashSet<string>(StringComparer.Ordinal) { "kube-system" }, "istio-system");
         _pods = new ClusterPods(client, new ClusterPlace("n1", "istio-system"), rule, new KnownPodsFile(_file, _sink, TimeProvider.System), _sink);
+        _pods.Start();
         _sets = _pods.WatchAsync(_stop.Token).GetAsyncEnumerator(_stop.Token);
     }
 

@@ -1,0 +1,94 @@
+using System.Text.Json.Nodes;
+
+using Mesh.EndToEnd.Tests.Harness;
+using Mesh.Testing;
+using Mesh.Testing.Kubernetes;
+
+namespace Mesh.EndToEnd.Tests.Cluster;
+
+/// <summary>The real agent and the real CNI plugin, a network namespace in the place of a pod, and an API server with real semantics.</summary>
+public sealed class NodeAgentTests : IAsyncLifetime
+{
+    private const string PodAddress = "198.18.50.2";
+    private const string Mark = "ambient.istio.io/redirection";
+
+    private readonly FakeApiServer _server = new();
+    private readonly string _folder = Directory.CreateTempSubdirectory("mesh-agent-").FullName;
+    private readonly string _namespace = $"mesh-agent-{Environment.ProcessId}";
+
+    public async Task InitializeAsync()
+    {
+        await _server.StartAsync();
+        _server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"istio.io/dataplane-mode":"ambient"}}}""");
+        _server.Put("""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop"},"spec":{"nodeName":"n1","serviceAccountName":"web","containers":[]},"status":{"phase":"Pending"}}""");
+        _server.Put("""{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"ztunnel","namespace":"istio-system"},"spec":{}}""");
+        await File.WriteAllTextAsync(Path.Combine(_folder, "kubeconfig"), _server.KubeConfig());
+        await File.WriteAllTextAsync(Path.Combine(_folder, "static.yaml"), "workloads: []\n");
+        await File.WriteAllTextAsync(Path.Combine(_folder, "cni.json"), $$$"""{"cniVersion":"1.0.0","name":"net","type":"mesh-cni","agentSocket":"{{{_folder}}}/agent.sock","prevResult":{"cniVersion":"1.0.0","ips":[{"address":"{{{PodAddress}}}/32"}]}}""");
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        await Command.RunAsync(["ip", "netns", "del", _namespace]);
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [AgentFact]
+    public async Task Pod_FromItsStartToTheUninstallation_IsInTheMeshExactlyWhileItShouldBe()
+    {
+        (await Command.RunAsync(["ip", "netns", "add", _namespace])).Expect(0);
+        (await InPodAsync("ip", "address", "add", $"{PodAddress}/32", "dev", "lo")).Expect(0);
+        (await InPodAsync("ip", "link", "set", "lo", "up")).Expect(0);
+        var before = (await InPodAsync("nft", "list", "ruleset")).Output;
+        using var agent = Command.Start([
+            "env",
+            "NODE_NAME=n1", "POD_NAMESPACE=istio-system", "ZTUNNEL_POD_SOURCE=kubernetes", $"ZTUNNEL_KUBECONFIG={_folder}/kubeconfig", $"ZTUNNEL_AGENT_SOCKET={_folder}/agent.sock",
+            $"INPOD_UDS={_folder}/ztunnel.sock", "XDS_ADDRESS=", "CA_ADDRESS=", $"LOCAL_XDS_PATH={_folder}/static.yaml", Repository.Program("ztunnel"),
+        ]);
+        await Wait.UntilAsync(() => File.Exists(Path.Combine(_folder, "agent.sock")), () => $"the agent's socket; so far: {agent.OutputSoFar}");
+
+        // The plugin answers when the pod is captured, not before.
+        (await Command.RunAsync(["env", "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_IFNAME=eth0", $"CNI_NETNS=/run/netns/{_namespace}", "CNI_ARGS=K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web",
+            "sh", "-c", $"'{Plugin}' < '{_folder}/cni.json'"])).Expect(0);
+        Assert.Contains(":15001", await ListenersAsync(), StringComparison.Ordinal);
+        Assert.Contains("istio-ambient", (await InPodAsync("nft", "list", "ruleset")).Output, StringComparison.Ordinal);
+        await Wait.UntilAsync(() => Marked() == "enabled", () => "the mark on the pod");
+
+        Label(null);
+        await Wait.UntilAsync(async () => (await ListenersAsync()).Length == 0, () => $"the end of the listeners; so far: {agent.OutputSoFar}");
+        await Wait.UntilAsync(() => Marked() is null, () => "the end of the mark");
+        Assert.Equal(before, (await InPodAsync("nft", "list", "ruleset")).Output);
+
+        Label("ambient");
+        await Wait.UntilAsync(() => Marked() == "enabled", () => $"the mark again; so far: {agent.OutputSoFar}");
+
+        _server.Store.Delete(_server.Store.FindKind("apps", "v1", "daemonsets")!, "istio-system", "ztunnel", null, new Mesh.Testing.Kubernetes.Storage.WriteContext());
+        await agent.SignalAsync("TERM");
+        (await agent.EndAsync()).Expect(0);
+        Assert.Equal(before, (await InPodAsync("nft", "list", "ruleset")).Output);
+        Assert.Null(Marked());
+    }
+
+    private static string Plugin => Path.Combine(Repository.Root, "deploy", "cni", "bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!, "net10.0", "mesh-cni");
+
+    private Task<CommandResult> InPodAsync(params string[] command) => Command.RunAsync(["ip", "netns", "exec", _namespace, .. command]);
+
+    private async Task<string> ListenersAsync() => (await InPodAsync("ss", "-Hltn")).Output;
+
+    private string? Marked() => (string?)_server.Get("", "pods", "shop", "web")!["metadata"]!["annotations"]?[Mark];
+
+    private void Label(string? value)
+    {
+        var body = _server.Get("", "namespaces", "", "shop")!.DeepClone().AsObject();
+        body["metadata"]!["labels"] = value is null ? new JsonObject() : new JsonObject { ["istio.io/dataplane-mode"] = value };
+        _server.Store.Put(body);
+    }
+}
+
+/// <summary>Needs root, and nft to look at what was written.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class AgentFactAttribute : FactAttribute
+{
+    public AgentFactAttribute() => Skip = Prerequisites.MissingRoot() ?? Prerequisites.MissingTools("ip", "ss", "nft", "env");
+}

@@ -13,5 +13,5 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "mesh.controlPlane" -}}
-istiod.{{ .Release.Namespace }}.svc:15012
+{{- if .Values.ztunnel.controlPlane }}{{ .Values.ztunnel.controlPlane }}{{ else }}istiod.{{ .Release.Namespace }}.svc:15012{{ end }}
 {{- end }}

@@ -12,10 +12,10 @@ internal sealed record AttemptFailure(AttemptEnding Ending, string Reason, Respo
 
     public static readonly AttemptFailure Overflow = new(AttemptEnding.Overflow, "overflow", ResponseFlags.UpstreamOverflow);
 
-    /// <summary>How it counts against the endpoint. An overflow does not; nor does a refusal by policy, or a stranger could eject every healthy endpoint.</summary>
+    /// <summary>How it counts against the endpoint. An overflow does not.</summary>
     public EndpointResult? Result => Ending switch
     {
-        AttemptEnding.Overflow or AttemptEnding.Denied => null,
+        AttemptEnding.Overflow => null,
         AttemptEnding.PerTryTimeout => EndpointResult.TimedOut,
         AttemptEnding.ConnectFailure or AttemptEnding.ConnectTimeout => EndpointResult.ConnectionFailed,
         _ => EndpointResult.Broken,
@@ -31,8 +31,6 @@ internal sealed record AttemptFailure(AttemptEnding Ending, string Reason, Respo
             {
                 case DialException { Failure: DialFailure.TimedOut } dial:
                     return new(AttemptEnding.ConnectTimeout, "connection timeout", ResponseFlags.UpstreamConnectionFailure, Transport: dial.Message);
-                case DialException { Failure: DialFailure.Denied } dial:
-                    return new(AttemptEnding.Denied, "denied by the destination", ResponseFlags.None, 403, Transport: Transported(dial));
                 case DialException dial:
                     return new(AttemptEnding.ConnectFailure, "remote connection failure", ResponseFlags.UpstreamConnectionFailure, Transport: Transported(dial));
                 case UpstreamOverflowException:

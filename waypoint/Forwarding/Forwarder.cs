@@ -159,8 +159,6 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         exchange.UpstreamFailure = failure.Transport;
         if (failure.Ending == AttemptEnding.PerTryTimeout)
             return LocalReply.WriteAsync(exchange, failure.Status, "upstream request timeout", failure.Reason, flags);
-        if (failure.Ending == AttemptEnding.Denied)
-            return LocalReply.WriteAsync(exchange, failure.Status, "RBAC: access denied", $"denied_by_destination{{{failure.Transport}}}", flags);
         var detail = failure.Reason.Replace(' ', '_') + (failure.Transport is null ? string.Empty : "|" + failure.Transport);
         return LocalReply.WriteAsync(
             exchange,

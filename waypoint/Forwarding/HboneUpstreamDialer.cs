@@ -127,7 +127,6 @@ internal sealed class HboneUpstreamDialer : IUpstreamDialer
         Ending.UpstreamTimeout => DialFailure.TimedOut,
         Ending.UpstreamUnreachable => DialFailure.Unreachable,
         Ending.IdentityNotIssued or Ending.PeerIdentityMismatch or Ending.TlsFailure or Ending.CertificateRevoked => DialFailure.Identity,
-        Ending.TunnelRefused when result.Status is 401 or 403 => DialFailure.Denied,
         Ending.TunnelRefused => DialFailure.TunnelRefused,
         _ => DialFailure.TunnelLost,
     };

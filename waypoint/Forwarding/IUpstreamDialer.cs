@@ -12,11 +12,8 @@ internal enum DialFailure
     /// <summary>Certificates: none of its own yet, or the endpoint proved another identity.</summary>
     Identity,
 
-    /// <summary>The far proxy answered the CONNECT with another status than 200.</summary>
+    /// <summary>The far proxy answered the CONNECT with another status than 200; its policy's 401 too, which may be one endpoint's alone.</summary>
     TunnelRefused,
-
-    /// <summary>The destination's policy refused this client (401 or 403 to the CONNECT). Another endpoint would say the same, and none is broken.</summary>
-    Denied,
 
     /// <summary>The tunnel broke or was reset before it stood.</summary>
     TunnelLost,

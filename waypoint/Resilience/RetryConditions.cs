@@ -49,9 +49,6 @@ internal enum AttemptEnding
 
     /// <summary>A limit of the cluster: never retried.</summary>
     Overflow,
-
-    /// <summary>The destination's policy refused the client: never retried.</summary>
-    Denied,
 }
 
 /// <summary>The facts of one try that the retry policy decides on.</summary>

@@ -41,7 +41,7 @@ internal static class RequestEnding
             "rbac_access_denied_matched_policy[none]" => Ending.NoPolicyMatched,
             "path_normalization_failed" or "invalid_method" => Ending.ProtocolFailure,
             _ when details.StartsWith("jwt_authn", StringComparison.Ordinal) => Ending.TokenRefused,
-            _ when details.StartsWith("rbac_access_denied", StringComparison.Ordinal) || details.StartsWith("denied_by_destination", StringComparison.Ordinal)
+            _ when details.StartsWith("rbac_access_denied", StringComparison.Ordinal)
                 || details.StartsWith("ext_authz", StringComparison.Ordinal) => Ending.DeniedByPolicy,
             _ when details.StartsWith("http", StringComparison.Ordinal) || details.StartsWith("request_", StringComparison.Ordinal) => Ending.ProtocolFailure,
             _ => Ending.Ok,

@@ -34,7 +34,7 @@ internal sealed class TestNodeProxy : ITunnelAcceptor, IAsyncDisposable
 
     public IPEndPoint Address { get; private set; } = null!;
 
-    /// <summary>0: carry it; else answer this. 1: reset the stream.</summary>
+    /// <summary>0: carry it; else answer this.</summary>
     public int Refusal { get; set; }
 
     public ConcurrentQueue<HeaderList> Connects { get; } = new();

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Google.Protobuf.WellKnownTypes;
 using Mesh.Hbone;
 using Mesh.Waypoint.Tests.Harness;
 using Microsoft.AspNetCore.Http;
@@ -66,42 +67,56 @@ public sealed class HboneTests
         Assert.Equal(body, await response.Content.ReadAsByteArrayAsync());
     }
 
-    [Fact]
-    public async Task Connect_RefusedByTheDestinationsPolicy_IsTheClients403AtTheFirstTry()
-    {
-        await using var origin = await Origin.TextAsync("ok");
-        await using var mesh = await HboneMesh.StartAsync([origin.Port]);
-        mesh.Nodes[0].Refusal = 401;
-        using var client = mesh.Client();
-        using var response = await client.GetAsync("/");
-        Assert.Equal(HttpStatusCode.Forbidden, response.StatusCode);
-        Assert.Equal(1, (await mesh.Waypoint.NextReportAsync()).Attempts);
-    }
-
-    [Fact]
-    public async Task Connect_RefusedByOneOfTwoNodes_IsHiddenByTheDefaultRetries()
+    [Theory]
+    [InlineData(401)]
+    [InlineData(403)]
+    [InlineData(503)]
+    public async Task Connect_RefusedByOneOfTwoNodes_IsHiddenByTheDefaultRetries(int refusal)
     {
         await using var one = await Origin.TextAsync("ok");
         await using var two = await Origin.TextAsync("ok");
         await using var mesh = await HboneMesh.StartAsync([one.Port, two.Port]);
-        mesh.Nodes[0].Refusal = 503;
+        mesh.Nodes[0].Refusal = refusal;
         using var client = mesh.Client();
         for (var i = 0; i < 30; i++)
             Assert.Equal("ok", await client.GetStringAsync("/"));
         Assert.Equal(0, one.Count);
     }
 
-    [Fact]
-    public async Task Connect_RefusedByAll_IsUf()
+    [Theory]
+    [InlineData(401)]
+    [InlineData(503)]
+    public async Task Connect_RefusedByAll_IsUf(int refusal)
     {
         await using var origin = await Origin.TextAsync("ok");
         await using var mesh = await HboneMesh.StartAsync([origin.Port]);
-        mesh.Nodes[0].Refusal = 503;
+        mesh.Nodes[0].Refusal = refusal;
         using var client = mesh.Client();
         using var response = await client.GetAsync("/");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
         var report = await mesh.Waypoint.NextReportAsync();
         Assert.Equal(("URX,UF", 3), (report.Flags, report.Attempts));
+    }
+
+    [Theory]
+    [InlineData(401)]
+    [InlineData(503)]
+    public async Task Connect_RefusedByOneOfTwoNodes_EjectsItsEndpoint(int refusal)
+    {
+        await using var one = await Origin.TextAsync("ok");
+        await using var two = await Origin.TextAsync("ok");
+        await using var mesh = await HboneMesh.StartAsync([one.Port, two.Port], cluster: c => c.OutlierDetection = new V1.OutlierDetection
+        {
+            Consecutive5Xx = 2,
+            MaxEjectionPercent = 50,
+            BaseEjectionTime = Duration.FromTimeSpan(TimeSpan.FromMinutes(5)),
+            Interval = Duration.FromTimeSpan(TimeSpan.FromMinutes(5)),
+        });
+        mesh.Nodes[0].Refusal = refusal;
+        using var client = mesh.Client();
+        for (var i = 0; i < 40; i++)
+            Assert.Equal("ok", await client.GetStringAsync("/"));
+        Assert.Equal(2, mesh.Nodes[0].Connects.Count);
     }
 
     [Fact]

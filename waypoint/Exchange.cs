@@ -91,6 +91,13 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     public void NoteTry(EndpointState endpoint, string outcome) =>
         (Tries ??= []).Add($"try {Attempts}: {endpoint.Text}{(endpoint.Outlier.IsEjected ? " (ejected by it)" : string.Empty)}: {outcome}");
 
+    /// <summary>An endpoint that asks to be left alone is, where that is possible.</summary>
+    public void NotePushback(EndpointState endpoint, TimeSpan? asked)
+    {
+        if (asked is { } time && Cluster?.PushBack(endpoint, time) is { } held)
+            (Tries ??= []).Add(FormattableString.Invariant($"try {Attempts}: {endpoint.Text} is rate-limited: less preferred for {held.TotalSeconds:0.###} s"));
+    }
+
     public FormatFacts FormatFacts(bool withResponse) => new(
         Facts,
         Http.Request.Protocol,

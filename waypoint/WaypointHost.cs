@@ -61,7 +61,7 @@ internal static class WaypointHost
         using var caChannel = new GrpcChannel(ChannelOptions(settings, settings.CaAddress));
         var ca = new CaGrpcClient(caChannel, new CaClientOptions { Impersonate = false });
         using var certificates = new CertificateCache(new CaCertificateSource(ca, settings.CertificateLife));
-        var configuration = new WaypointConfiguration(new ClusterRegistry(time, Random.Shared));
+        var configuration = new WaypointConfiguration(new ClusterRegistry(time, Random.Shared) { LongestPushback = settings.LongestPushback });
         var xds = new DeltaXdsClient(
             new GrpcXdsTransport(xdsChannel), Node(settings), [.. XdsHandlers.Create(configuration).Select(h => new XdsSubscription(h))], time, new XdsLog(sink.For("xds")));
 

@@ -49,6 +49,9 @@ internal sealed record WaypointSettings
 
     public PathNormalization PathNormalization { get; init; } = PathNormalization.Base;
 
+    /// <summary>How long at most an endpoint is less preferred after a rate-limited answer; zero: never.</summary>
+    public TimeSpan LongestPushback { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How many of the last requests and connections are kept for <c>/decisions</c>; 0: none.</summary>
     public int DecisionRecords { get; init; } = 16384;
 
@@ -102,6 +105,7 @@ internal sealed record WaypointSettings
                 ("DEFAULT", PathNormalization.Base),
                 ("MERGE_SLASHES", PathNormalization.MergeSlashes),
                 ("DECODE_AND_MERGE_SLASHES", PathNormalization.DecodeAndMergeSlashes)),
+            LongestPushback = environment.Duration("PUSHBACK_MAX", TimeSpan.FromSeconds(30)),
             DecisionRecords = environment.Integer("DECISION_RECORDS", 16384),
             DecisionSampling = environment.Integer("DECISION_SAMPLING", 100, 0, 100),
             FiltersFolder = environment.Text("FILTERS_DIR", string.Empty),

@@ -92,6 +92,8 @@ internal static class AdminPages
                 writer.WriteBoolean("healthy", endpoint.Description.Healthy);
                 writer.WriteBoolean("ejected", endpoint.Outlier.IsEjected);
                 writer.WriteNumber("ejectionsInARow", endpoint.Outlier.EjectionMultiplier);
+                if (endpoint.PushedBackUntil > DateTimeOffset.UnixEpoch)
+                    writer.WriteString("pushedBackUntil", endpoint.PushedBackUntil);
                 writer.WriteNumber("activeRequests", endpoint.Active);
                 writer.WriteEndObject();
             }

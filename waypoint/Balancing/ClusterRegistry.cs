@@ -10,9 +10,12 @@ internal sealed class ClusterRegistry(TimeProvider time, Random random)
 {
     private readonly ConcurrentDictionary<string, ClusterState> _clusters = new(StringComparer.Ordinal);
 
+    /// <summary>For how long at most an endpoint is less preferred that answered that it is rate-limited; zero: such answers do not count.</summary>
+    public TimeSpan LongestPushback { get; init; } = TimeSpan.FromSeconds(30);
+
     public IEnumerable<ClusterState> All => _clusters.Values;
 
-    public ClusterState Reference(string name) => _clusters.GetOrAdd(name, n => new ClusterState(n, time, random));
+    public ClusterState Reference(string name) => _clusters.GetOrAdd(name, n => new ClusterState(n, time, random, LongestPushback));
 
     /// <exception cref="ConfigurationException">The cluster cannot be served; the one before stays.</exception>
     public ClusterModel Compile(V1.Cluster cluster) => new(cluster);

@@ -10,19 +10,24 @@ internal sealed class ClusterState : IDisposable
 
     private readonly TimeProvider _time;
     private readonly Random _random;
+    private readonly TimeSpan _longestPushback;
     private readonly Lock _gate = new();
 
     // Under _gate.
     private readonly Dictionary<EndpointKey, EndpointState> _endpoints = [];
     private ITimer? _ticker;
+    private ITimer? _returns;
+    private long _pushbacks;
 
     // Any thread; replaced as a whole.
     private volatile ClusterView? _view;
     private volatile OutlierDetector? _outlier;
 
-    public ClusterState(string name, TimeProvider time, Random random)
+    /// <param name="longestPushback">A rate-limited endpoint is left alone for at most this long; zero: it is not.</param>
+    public ClusterState(string name, TimeProvider time, Random random, TimeSpan longestPushback = default)
     {
         Name = name;
+        _longestPushback = longestPushback;
         _time = time;
         _random = random;
     }
@@ -91,10 +96,45 @@ internal sealed class ClusterState : IDisposable
             Rebuild();
     }
 
+    /// <summary>How often an endpoint was left alone because of a rate-limited answer.</summary>
+    public long Pushbacks => Interlocked.Read(ref _pushbacks);
+
+    /// <summary>
+    /// An endpoint asked to be left alone: until then others are preferred. An answer that comes while it holds can make it longer only, so a flood
+    /// of such answers costs nothing more.
+    /// </summary>
+    /// <returns>For how long; null where it makes no difference.</returns>
+    public TimeSpan? PushBack(EndpointState endpoint, TimeSpan asked)
+    {
+        var held = asked < _longestPushback ? asked : _longestPushback;
+        if (held <= TimeSpan.Zero || _view is not { Model.Hash: null })
+            return null;
+        lock (_gate)
+        {
+            var now = _time.GetUtcNow();
+            var before = endpoint.PushedBackUntil;
+            if (now + held <= before)
+                return null;
+            endpoint.PushedBackUntil = now + held;
+            if (before <= now)
+            {
+                Interlocked.Increment(ref _pushbacks);
+                if (_view is { } view)
+                    RebuildLocked(view.Model);
+            }
+        }
+
+        return held;
+    }
+
     public void Dispose()
     {
         lock (_gate)
+        {
             StopTickerLocked();
+            _returns?.Dispose();
+            _returns = null;
+        }
     }
 
     private void ApplyOutlierLocked(ClusterModel? before, ClusterModel model)
@@ -135,8 +175,14 @@ internal sealed class ClusterState : IDisposable
         }
     }
 
-    private void RebuildLocked(ClusterModel model) =>
-        _view = ClusterView.Build(model, [.. model.Endpoints.Select(e => _endpoints[e.Key])], _time.GetUtcNow(), _random);
+    private void RebuildLocked(ClusterModel model)
+    {
+        var now = _time.GetUtcNow();
+        var view = ClusterView.Build(model, [.. model.Endpoints.Select(e => _endpoints[e.Key])], now, _random);
+        _view = view;
+        if (view.NextReturn is { } next)
+            (_returns ??= _time.CreateTimer(_ => Rebuild(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan)).Change(next - now, Timeout.InfiniteTimeSpan);
+    }
 
     private void StopTickerLocked()
     {

@@ -12,8 +12,9 @@ internal sealed class ClusterView
     private readonly IBalancer?[] _balancers;
     private readonly double[] _upTo;
 
-    private ClusterView(ClusterModel model, EndpointState[] all, IBalancer?[] balancers, double[] upTo, bool needsRefresh)
+    private ClusterView(ClusterModel model, EndpointState[] all, IBalancer?[] balancers, double[] upTo, bool needsRefresh, DateTimeOffset? nextReturn)
     {
+        NextReturn = nextReturn;
         Model = model;
         All = all;
         _balancers = balancers;
@@ -28,6 +29,9 @@ internal sealed class ClusterView
     /// <summary>Warm-up is under way: weights change by time alone.</summary>
     public bool NeedsRefresh { get; }
 
+    /// <summary>When the first of the endpoints that are left alone is not any more; null: none is.</summary>
+    public DateTimeOffset? NextReturn { get; }
+
     public static ClusterView Build(ClusterModel model, EndpointState[] endpoints, DateTimeOffset now, Random random)
     {
         var levels = endpoints.Select((e, i) => (Endpoint: e, Priority: model.PriorityOf(i)))
@@ -40,6 +44,7 @@ internal sealed class ClusterView
         var left = 1.0;
         var taken = 0.0;
         var warming = false;
+        DateTimeOffset? nextReturn = null;
         for (var i = 0; i < levels.Length; i++)
         {
             var usable = levels[i].Where(e => e.Description.Healthy && !e.Outlier.IsEjected).ToArray();
@@ -49,7 +54,7 @@ internal sealed class ClusterView
             var share = Math.Min(left, Math.Min(1, usable.Length == levels[i].Length ? 1 : healthy * OverProvisioning));
             if (usable.Length > 0)
             {
-                balancers[i] = Balancer(model, usable, now, random, ref warming);
+                balancers[i] = Balancer(model, Preferred(model, usable, now, ref nextReturn), now, random, ref warming);
                 taken += share;
                 left -= share;
             }
@@ -57,7 +62,28 @@ internal sealed class ClusterView
             upTo[i] = taken;
         }
 
-        return new ClusterView(model, endpoints, balancers, upTo, warming);
+        return new ClusterView(model, endpoints, balancers, upTo, warming, nextReturn);
+    }
+
+    /// <summary>
+    /// Without those that answered that they are rate-limited - as long as these are not more than half: the others would get all of their load,
+    /// and a client that is over a limit of its own could steer everybody's requests to one endpoint.
+    /// </summary>
+    private static EndpointState[] Preferred(ClusterModel model, EndpointState[] usable, DateTimeOffset now, ref DateTimeOffset? nextReturn)
+    {
+        if (model.Hash is not null)
+            return usable;
+        var preferred = new List<EndpointState>(usable.Length);
+        foreach (var endpoint in usable)
+        {
+            var until = endpoint.PushedBackUntil;
+            if (until <= now)
+                preferred.Add(endpoint);
+            else if (nextReturn is null || until < nextReturn)
+                nextReturn = until;
+        }
+
+        return preferred.Count < usable.Length && preferred.Count * 2 >= usable.Length ? [.. preferred] : usable;
     }
 
     /// <param name="avoid">Endpoints tried before: chosen again only where no other may be used.</param>

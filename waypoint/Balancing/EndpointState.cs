@@ -13,6 +13,7 @@ internal sealed class EndpointState
 {
     private volatile V1.Endpoint _description;
     private int _active;
+    private long _pushedBackUntil;
 
     public EndpointState(EndpointKey key, V1.Endpoint description, DateTimeOffset now)
     {
@@ -41,6 +42,13 @@ internal sealed class EndpointState
 
     /// <summary>Since when it takes part: what warm-up counts from.</summary>
     public DateTimeOffset Since { get; }
+
+    /// <summary>Until when it asked to be left alone by a rate-limited answer; long past where it did not.</summary>
+    public DateTimeOffset PushedBackUntil
+    {
+        get => new(Volatile.Read(ref _pushedBackUntil), TimeSpan.Zero);
+        internal set => Volatile.Write(ref _pushedBackUntil, value.UtcTicks);
+    }
 
     /// <summary>Requests under way.</summary>
     public int Active => Volatile.Read(ref _active);

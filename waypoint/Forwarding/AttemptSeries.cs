@@ -137,7 +137,11 @@ internal sealed class AttemptSeries(
     private void Report(EndpointState endpoint, UpstreamCall? response, AttemptFailure? failure)
     {
         if (response is not null)
-            cluster.Report(endpoint, EndpointResult.Response(response.GrpcStatusInHeaders() is { } status ? GrpcStatus.ToHttp(status) : response.Status));
+        {
+            var grpcStatus = response.GrpcStatusInHeaders();
+            cluster.Report(endpoint, EndpointResult.Response(grpcStatus is { } status ? GrpcStatus.ToHttp(status) : response.Status));
+            exchange.NotePushback(endpoint, Pushback.Asked(response.Status, grpcStatus, response.Fields, time.GetUtcNow()));
+        }
         else if (failure!.Result is { } result)
             cluster.Report(endpoint, result);
     }

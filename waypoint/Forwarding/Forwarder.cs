@@ -112,6 +112,8 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
 
             ResponseRelay.CopyHeaders(exchange, response, target, setCookie, isUpgrade);
             await ResponseRelay.CopyBodyAsync(exchange, response, deadline.Token);
+            if (response.Trailers.Count > 0)
+                exchange.NotePushback(exchange.Endpoint!, Pushback.Asked(response.Status, exchange.GrpcStatus, response.Trailers, time.GetUtcNow()));
         }
         catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException)
         {

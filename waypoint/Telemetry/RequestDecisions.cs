@@ -12,7 +12,7 @@ internal sealed class RequestDecisions(int capacity, int samplingPercent, Func<l
     public void Record(Exchange exchange, TimeSpan duration)
     {
         var ending = RequestEnding.Of(exchange.Flags, exchange.Details);
-        if (ending == Ending.Ok && exchange.Attempts <= 1 && exchange.DryRun is null && samplingPercent < 100 && random.Next(100) >= samplingPercent)
+        if (ending == Ending.Ok && exchange.Attempts <= 1 && exchange.Tries is null && exchange.DryRun is null && samplingPercent < 100 && random.Next(100) >= samplingPercent)
             return;
         var http = exchange.Http;
         var clientLeft = exchange.Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !http.Response.HasStarted;

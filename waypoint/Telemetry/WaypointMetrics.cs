@@ -57,6 +57,14 @@ internal sealed class WaypointMetrics
                     writer.Write(outlier.EjectedCount, LabelSet.Of(("cluster", cluster.Name)));
             }
         });
+        registry.SampledCounter("mesh_waypoint_pushbacks", "How often an endpoint became less preferred because it answered that it is rate-limited.", writer =>
+        {
+            foreach (var cluster in clusters.All)
+            {
+                if (cluster.Pushbacks > 0)
+                    writer.Write(cluster.Pushbacks, LabelSet.Of(("cluster", cluster.Name)));
+            }
+        });
         registry.SampledGauge("mesh_waypoint_active_requests", "Requests under way.", writer =>
         {
             foreach (var cluster in clusters.All)

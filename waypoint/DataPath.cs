@@ -41,6 +41,9 @@ internal sealed record DataPathParts
     public Random Random { get; init; } = Random.Shared;
 
     public PathNormalization PathNormalization { get; init; } = PathNormalization.Base;
+
+    /// <summary>What policies allow only in one of the ways to read its path is refused.</summary>
+    public bool RefuseAmbiguousPaths { get; init; } = true;
 }
 
 /// <summary>Everything between an accepted tunnel and the endpoint, put together. Knows nothing of xDS, certificates or sockets.</summary>
@@ -67,9 +70,9 @@ internal sealed class DataPath : IDisposable
                 new HygieneStep(parts.PathNormalization).InvokeAsync, // takes the facts, normalises the path, cleans the headers
                 new RouteStep(() => configuration.Routes).InvokeAsync, // service and route by the CONNECT's address and port
                 new TracingStep(_spans, parts.Time, parts.Random).InvokeAsync, // spans: started here, ended with the request
-                new ExternalAuthorizationStep(() => configuration.Policies, authorizers).InvokeAsync, // AuthorizationPolicy with CUSTOM: others are asked
+                new ExternalAuthorizationStep(() => configuration.Policies, authorizers, parts.RefuseAmbiguousPaths).InvokeAsync, // AuthorizationPolicy with CUSTOM: others are asked
                 new JwtStep(() => configuration.Policies, authenticator).InvokeAsync, // RequestAuthentication: bad tokens end here
-                new AuthorizationStep(() => configuration.Policies).InvokeAsync, // AuthorizationPolicy: DENY, ALLOW
+                new AuthorizationStep(() => configuration.Policies, parts.RefuseAmbiguousPaths).InvokeAsync, // AuthorizationPolicy: DENY, ALLOW
                 .. parts.Filters is { } filters ? (Step[])[new FilterStep(filters).InvokeAsync] : [], // filters of other people, from a folder
                 new FaultStep(parts.Time, parts.Random).InvokeAsync, // injected delay, then injected abort
                 new CorsStep().InvokeAsync, // answers preflights

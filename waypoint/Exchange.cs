@@ -89,13 +89,16 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
 
     /// <summary>Notes a try that was not the end of it, or was a bad one.</summary>
     public void NoteTry(EndpointState endpoint, string outcome) =>
-        (Tries ??= []).Add($"try {Attempts}: {endpoint.Text}{(endpoint.Outlier.IsEjected ? " (ejected by it)" : string.Empty)}: {outcome}");
+        Note($"try {Attempts}: {endpoint.Text}{(endpoint.Outlier.IsEjected ? " (ejected by it)" : string.Empty)}: {outcome}");
+
+    /// <summary>One more line for the decision record.</summary>
+    public void Note(string step) => (Tries ??= []).Add(step);
 
     /// <summary>An endpoint that asks to be left alone is, where that is possible.</summary>
     public void NotePushback(EndpointState endpoint, TimeSpan? asked)
     {
         if (asked is { } time && Cluster?.PushBack(endpoint, time) is { } held)
-            (Tries ??= []).Add(FormattableString.Invariant($"try {Attempts}: {endpoint.Text} is rate-limited: less preferred for {held.TotalSeconds:0.###} s"));
+            Note(FormattableString.Invariant($"try {Attempts}: {endpoint.Text} is rate-limited: less preferred for {held.TotalSeconds:0.###} s"));
     }
 
     public FormatFacts FormatFacts(bool withResponse) => new(

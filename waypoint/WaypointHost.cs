@@ -93,6 +93,7 @@ internal static class WaypointHost
             ServiceName = $"{settings.GatewayName}.{settings.PodNamespace}",
             OwnAddress = instance,
             PathNormalization = settings.PathNormalization,
+            RefuseAmbiguousPaths = settings.RefuseAmbiguousPaths,
         });
         var entrances = loops.Select(l => new HboneEntrance(l, identity, dataPath.Inbound, () => configuration.Routes, options, sink.For("inbound"), drain.Forced)).ToList();
 

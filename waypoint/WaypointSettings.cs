@@ -49,6 +49,9 @@ internal sealed record WaypointSettings
 
     public PathNormalization PathNormalization { get; init; } = PathNormalization.Base;
 
+    /// <summary>False: a path is judged as it is forwarded only, as Istio does.</summary>
+    public bool RefuseAmbiguousPaths { get; init; } = true;
+
     /// <summary>How long at most an endpoint is less preferred after a rate-limited answer; zero: never.</summary>
     public TimeSpan LongestPushback { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -105,6 +108,7 @@ internal sealed record WaypointSettings
                 ("DEFAULT", PathNormalization.Base),
                 ("MERGE_SLASHES", PathNormalization.MergeSlashes),
                 ("DECODE_AND_MERGE_SLASHES", PathNormalization.DecodeAndMergeSlashes)),
+            RefuseAmbiguousPaths = environment.Choice("AMBIGUOUS_PATHS", true, ("refuse", true), ("forward", false)),
             LongestPushback = environment.Duration("PUSHBACK_MAX", TimeSpan.FromSeconds(30)),
             DecisionRecords = environment.Integer("DECISION_RECORDS", 16384),
             DecisionSampling = environment.Integer("DECISION_SAMPLING", 100, 0, 100),

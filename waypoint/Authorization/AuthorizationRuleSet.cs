@@ -16,6 +16,7 @@ internal sealed class AuthorizationRuleSet
         Action = policy.Authorization.Action;
         IsDryRun = policy.Authorization.DryRun;
         Authorizer = ExternalAuthorizer.Compile(policy.Authorization.Authorizer);
+        LooksAtPaths = policy.Authorization.Rules.Any(r => r.To.Any(o => o.Paths.Count + o.NotPaths.Count > 0));
         _rules = [.. policy.Authorization.Rules.Select(r => new Rule(r))];
     }
 
@@ -26,6 +27,9 @@ internal sealed class AuthorizationRuleSet
     public V1.AuthorizationRules.Types.Action Action { get; }
 
     public bool IsDryRun { get; }
+
+    /// <summary>A rule has paths or notPaths: how the application reads the path matters.</summary>
+    public bool LooksAtPaths { get; }
 
     /// <summary>Whom a CUSTOM policy asks; null where its provider is not known.</summary>
     public ExternalAuthorizer? Authorizer { get; }

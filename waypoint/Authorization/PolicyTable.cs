@@ -6,8 +6,12 @@ using Mesh.Waypoint.Transport;
 namespace Mesh.Waypoint.Authorization;
 
 /// <summary>Allowed, or denied with the text for the access log.</summary>
-internal readonly record struct Verdict(bool IsAllowed, string? Details)
+/// <param name="Explanation">What details do not say, for the decision record.</param>
+internal readonly record struct Verdict(bool IsAllowed, string? Details, string? Explanation = null)
 {
+    /// <summary>What access logs name where the readings of a path disagree.</summary>
+    public const string AmbiguousPath = "ambiguous_path";
+
     public static readonly Verdict Allowed = new(true, null);
 
     /// <summary>A CUSTOM policy whose provider cannot be asked denies what it matches (security rule: fail closed).</summary>
@@ -53,6 +57,8 @@ internal sealed class PolicySet
     private readonly AuthorizationRuleSet[] _custom;
     private readonly AuthorizationRuleSet[] _dryRun;
     private readonly string? _missing;
+    private readonly bool _looksAtPaths;
+    private readonly bool _customLooksAtPaths;
 
     public PolicySet(IReadOnlyCollection<CompiledPolicy> policies, IReadOnlyList<string> missing)
     {
@@ -64,6 +70,8 @@ internal sealed class PolicySet
         _deny = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Deny)];
         _allow = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Allow)];
         _custom = [.. rules.Where(r => r.Action == V1.AuthorizationRules.Types.Action.Custom)];
+        _looksAtPaths = _deny.Concat(_allow).Any(p => p.LooksAtPaths);
+        _customLooksAtPaths = Array.Exists(_custom, p => p.LooksAtPaths);
         RateLimits = [.. policies.Where(p => p.RateLimits is not null).Select(p => p.RateLimits!).OrderBy(p => p.Name, StringComparer.Ordinal)];
         Jwt = [.. policies.Where(p => p.Jwt is not null).Select(p => p.Jwt!)];
     }
@@ -109,6 +117,45 @@ internal sealed class PolicySet
 
         return new Verdict(false, "rbac_access_denied_matched_policy[none]");
     }
+
+    /// <summary>
+    /// As <see cref="Evaluate"/>, and what would be allowed is so only if it would be under every way in which the application may read the path.
+    /// </summary>
+    public Verdict EvaluateReadings(in PolicyFacts facts)
+    {
+        var verdict = Evaluate(facts);
+        if (!verdict.IsAllowed || !_looksAtPaths || facts.Request is not { } request || !PathReadings.MayDiffer(request.Path))
+            return verdict;
+        if (PathReadings.Of(request.Path) is not { } readings)
+            return TooManyReadings;
+        for (var i = 1; i < readings.Count; i++)
+        {
+            var other = Evaluate(facts with { Request = request with { Path = readings[i] } });
+            if (!other.IsAllowed)
+                return new Verdict(false, Verdict.AmbiguousPath, $"the application may read the path as {readings[i]}: {other.Details}");
+        }
+
+        return verdict;
+    }
+
+    /// <summary>Whether somebody else would be asked if the application read the path in another way; null: nobody.</summary>
+    public Verdict? CustomReadings(in PolicyFacts facts, IReadOnlyList<AuthorizationRuleSet> matching)
+    {
+        if (!_customLooksAtPaths || facts.Request is not { } request || !PathReadings.MayDiffer(request.Path))
+            return null;
+        if (PathReadings.Of(request.Path) is not { } readings)
+            return TooManyReadings;
+        for (var i = 1; i < readings.Count; i++)
+        {
+            var other = MatchingCustom(facts with { Request = request with { Path = readings[i] } });
+            if (other.Any(p => !matching.Any(m => ReferenceEquals(m, p) || (p.Authorizer is not null && m.Authorizer?.Name == p.Authorizer.Name))))
+                return new Verdict(false, Verdict.AmbiguousPath, $"the application may read the path as {readings[i]}, and then another authorizer would be asked");
+        }
+
+        return null;
+    }
+
+    private static readonly Verdict TooManyReadings = new(false, Verdict.AmbiguousPath, "the path can be read in too many ways");
 
     public bool HasDryRun => _dryRun.Length > 0;
 

@@ -5,7 +5,8 @@ using Microsoft.AspNetCore.Http;
 namespace Mesh.Waypoint.Pipeline;
 
 /// <summary>AuthorizationPolicies: DENY, then ALLOW; CUSTOM was asked before tokens were looked at.</summary>
-internal sealed class AuthorizationStep(Func<PolicyTable> policies)
+/// <param name="refuseAmbiguousPaths">Otherwise the path as it is forwarded alone is judged, as Istio does.</param>
+internal sealed class AuthorizationStep(Func<PolicyTable> policies, bool refuseAmbiguousPaths)
 {
     public Task InvokeAsync(HttpContext http, RequestDelegate next)
     {
@@ -14,9 +15,11 @@ internal sealed class AuthorizationStep(Func<PolicyTable> policies)
         var set = policies().For(exchange.Destination!);
         if (set.HasDryRun)
             exchange.DryRun = set.EvaluateDryRun(facts);
-        var verdict = set.Evaluate(facts);
-        return verdict.IsAllowed
-            ? next(http)
-            : LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, "RBAC: access denied", verdict.Details!);
+        var verdict = refuseAmbiguousPaths ? set.EvaluateReadings(facts) : set.Evaluate(facts);
+        if (verdict.IsAllowed)
+            return next(http);
+        if (verdict.Explanation is { } explanation)
+            exchange.Note(explanation);
+        return LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, "RBAC: access denied", verdict.Details!);
     }
 }

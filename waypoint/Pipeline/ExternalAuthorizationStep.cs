@@ -10,7 +10,7 @@ namespace Mesh.Waypoint.Pipeline;
 /// CUSTOM policies: every authorizer that a matching one names has to allow the request. Runs before tokens are looked at, so rules about claims
 /// cannot be part of them (reference 3.1).
 /// </summary>
-internal sealed class ExternalAuthorizationStep(Func<PolicyTable> policies, ExternalAuthorizers authorizers)
+internal sealed class ExternalAuthorizationStep(Func<PolicyTable> policies, ExternalAuthorizers authorizers, bool refuseAmbiguousPaths)
 {
     public Task InvokeAsync(HttpContext http, RequestDelegate next)
     {
@@ -23,7 +23,15 @@ internal sealed class ExternalAuthorizationStep(Func<PolicyTable> policies, Exte
     {
         var http = exchange.Http;
         var facts = new PolicyFacts(exchange.Connection.Caller, exchange.Connection.Original, exchange.Facts, null);
-        foreach (var policy in set.MatchingCustom(facts))
+        var matching = set.MatchingCustom(facts);
+        if (refuseAmbiguousPaths && set.CustomReadings(facts, matching) is { } ambiguous)
+        {
+            exchange.Note(ambiguous.Explanation!);
+            await LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, "RBAC: access denied", ambiguous.Details!);
+            return;
+        }
+
+        foreach (var policy in matching)
         {
             if (policy.Authorizer is not { } authorizer)
             {

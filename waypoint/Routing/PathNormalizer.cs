@@ -55,7 +55,7 @@ internal static class PathNormalizer
             && path.AsSpan().IndexOfAnyExceptInRange('!', '~') < 0;
     }
 
-    private static string DecodeSlashes(string path)
+    internal static string DecodeSlashes(string path)
     {
         var result = new StringBuilder(path.Length);
         for (var i = 0; i < path.Length; i++)
@@ -76,7 +76,7 @@ internal static class PathNormalizer
         return result.ToString();
     }
 
-    private static string DecodeUnreserved(string path)
+    internal static string DecodeUnreserved(string path)
     {
         var result = new StringBuilder(path.Length);
         for (var i = 0; i < path.Length; i++)
@@ -110,7 +110,7 @@ internal static class PathNormalizer
     }
 
     /// <summary>RFC 3986, 5.2.4; an empty segment is kept.</summary>
-    private static string RemoveDotSegments(string path)
+    internal static string RemoveDotSegments(string path)
     {
         if (!path.Contains("/.", StringComparison.Ordinal))
             return path;
@@ -147,7 +147,7 @@ internal static class PathNormalizer
         return semicolon is 1 or 2 && segment.AsSpan(0, semicolon).IndexOfAnyExcept('.') < 0 ? segment[..semicolon] : segment;
     }
 
-    private static string MergeSlashes(string path)
+    internal static string MergeSlashes(string path)
     {
         if (!path.Contains("//", StringComparison.Ordinal))
             return path;

@@ -40,6 +40,7 @@ internal static class RequestEnding
             null or "via_upstream" or "direct_response" or "cors_response" => Ending.Ok,
             "rbac_access_denied_matched_policy[none]" => Ending.NoPolicyMatched,
             "path_normalization_failed" or "invalid_method" => Ending.ProtocolFailure,
+            Authorization.Verdict.AmbiguousPath => Ending.DeniedByPolicy,
             _ when details.StartsWith("jwt_authn", StringComparison.Ordinal) => Ending.TokenRefused,
             _ when details.StartsWith("rbac_access_denied", StringComparison.Ordinal)
                 || details.StartsWith("ext_authz", StringComparison.Ordinal) => Ending.DeniedByPolicy,

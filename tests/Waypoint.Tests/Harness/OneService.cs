@@ -35,9 +35,9 @@ internal sealed class OneService : IAsyncDisposable
     public string? Identity { get; set; } = Requests.Storefront;
 
     public static async Task<OneService> StartAsync(
-        IEnumerable<int> ports, Action<V1.ServicePort>? port = null, Action<V1.Cluster>? cluster = null, Version? version = null, Mesh.Waypoint.Filters.FilterFolder? filters = null, params V1.RequestPolicy[] policies)
+        IEnumerable<int> ports, Action<V1.ServicePort>? port = null, Action<V1.Cluster>? cluster = null, Version? version = null, Mesh.Waypoint.Filters.FilterFolder? filters = null, TestWaypoint? waypoint = null, params V1.RequestPolicy[] policies)
     {
-        var waypoint = new TestWaypoint(filters: filters);
+        waypoint ??= new TestWaypoint(filters: filters);
         await waypoint.StartAsync();
         OneService? mesh = null;
         var entry = waypoint.Serve(Vip, () => mesh!.Identity);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using Mesh.Waypoint.Authorization;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Configuration;
 using Mesh.Waypoint.Filters;
@@ -25,7 +26,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     private readonly SemaphoreSlim _reports = new(0);
     private readonly ConcurrentQueue<string> _internalErrors = new();
 
-    public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null, FilterFolder? filters = null)
+    public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null, FilterFolder? filters = null, bool refuseAmbiguousPaths = true, JwksFetcher? keys = null)
     {
         Configuration = new WaypointConfiguration(new ClusterRegistry(TimeProvider.System, random ?? Random.Shared));
         _dataPath = new DataPath(new DataPathParts
@@ -34,11 +35,12 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
             Dialer = dialer ?? new PlainDialer(),
             Requests = this,
             Connections = this,
-            FetchKeys = (address, _) => throw new HttpRequestException($"{address} is away"),
+            FetchKeys = keys ?? ((address, _) => throw new HttpRequestException($"{address} is away")),
             Loggers = NullLoggerFactory.Instance,
             PathNormalization = normalization,
             Random = random ?? Random.Shared,
             Filters = filters,
+            RefuseAmbiguousPaths = refuseAmbiguousPaths,
         });
     }
 

@@ -12,7 +12,7 @@ internal sealed class GrpcRequestContent : HttpContent
 
     public void Complete() => _completed.TrySetResult();
 
-    /// <summary>The request failed before its body was asked for.</summary>
+    /// <summary>The request failed, or was answered, before its body could begin.</summary>
     public void Abandon() => _stream.TrySetCanceled();
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
@@ -21,7 +21,17 @@ internal sealed class GrpcRequestContent : HttpContent
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         // The headers must leave now: the server speaks first on some methods, and an idle call must still be opened.
-        await stream.FlushAsync(cancellationToken);
+        try
+        {
+            await stream.FlushAsync(cancellationToken);
+        }
+        catch
+        {
+            // The answer may be there before the body has begun (a method that the server does not know); a writer must not wait for it for ever.
+            Abandon();
+            throw;
+        }
+
         _stream.TrySetResult(stream);
         await _completed.Task.WaitAsync(cancellationToken);
     }

@@ -34,6 +34,15 @@ public sealed class GrpcCallTests
     }
 
     [Fact]
+    public async Task Unary_AnsweredBeforeItsBodyBegan_EndsWithThatAnswer()
+    {
+        using var transport = new EarlyAnswer();
+        using var channel = new GrpcChannel(new GrpcChannelOptions { Address = new Uri("http://early.test") }, transport);
+        var failure = await Assert.ThrowsAsync<GrpcException>(() => channel.UnaryAsync(Echo, new IstioCertificateRequest()).WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(GrpcStatusCode.Unimplemented, failure.Status.Code);
+    }
+
+    [Fact]
     public async Task Unary_HandlerFailsUnexpectedly_TellsTheOwnerButNotTheClient()
     {
         Exception? seen = null;
@@ -241,4 +250,22 @@ public sealed class GrpcCallTests
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     private static IstioCertificateResponse Text(string text) => new() { CertChain = { text } };
+
+    /// <summary>What HttpClient does when the whole answer overtakes the request's headers being flushed: the body is cancelled, the call succeeds.</summary>
+    private sealed class EarlyAnswer : HttpMessageHandler
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            await Assert.ThrowsAsync<OperationCanceledException>(() => request.Content!.CopyToAsync(new Cancelled(), cancellationToken));
+            var answer = new HttpResponseMessage { Version = new Version(2, 0), Content = new ByteArrayContent([]) };
+            answer.Headers.TryAddWithoutValidation("grpc-status", "12");
+            answer.Content.Headers.TryAddWithoutValidation("content-type", "application/grpc");
+            return answer;
+        }
+
+        private sealed class Cancelled : MemoryStream
+        {
+            public override Task FlushAsync(CancellationToken cancellationToken) => throw new OperationCanceledException("the answer is complete");
+        }
+    }
 }

@@ -25,6 +25,9 @@ internal sealed record DataPathParts
 
     public required JwksFetcher FetchKeys { get; init; }
 
+    /// <summary>Told about issuers whose keys could not be fetched: the source and why.</summary>
+    public Action<string, string>? OnKeysFailure { get; init; }
+
     /// <summary>Null: no filters. Disposed with the data path.</summary>
     public FilterFolder? Filters { get; init; }
 
@@ -61,7 +64,7 @@ internal sealed class DataPath : IDisposable
         var forwarder = new Forwarder(dialer, parts.Time, parts.Random, new MirrorSender(dialer, parts.OwnAddress, parts.Time, parts.Random));
         var services = new ServiceClients(configuration.Clusters, dialer, parts.Random);
         var authorizers = new ExternalAuthorizers(services, parts.Time);
-        var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time), parts.Time);
+        var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time, parts.OnKeysFailure), parts.Time);
         _filters = parts.Filters;
         _spans = new SpanReporters(services, parts.ServiceName);
         _pipeline = new RequestPipeline(

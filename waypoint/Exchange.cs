@@ -30,7 +30,7 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     public RouteMatcher? Match { get; set; }
 
     /// <summary>Claims of a valid token; null where the request brought none.</summary>
-    public Authorization.TokenClaims? Claims { get; set; }
+    public TokenClaims? Claims => Facts.Claims;
 
     /// <summary>The external authorizer that was asked last and what it said.</summary>
     public (string Name, Authorization.External.AuthorizerVerdict Verdict)? Authorizer { get; set; }

@@ -79,7 +79,8 @@ internal static class WaypointHost
         var dialer = new HboneUpstreamDialer(loops, identity, facts, options, new PlainDialer());
         var decisions = settings.DecisionRecords > 0 ? new RequestDecisions(settings.DecisionRecords, settings.DecisionSampling, () => configuration.Routes.Version, time, Random.Shared) : null;
         var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(registry, configuration.Clusters), decisions);
-        using var keys = new HttpClient();
+        // A key set is a few kilobytes; an issuer cannot fill the memory.
+        using var keys = new HttpClient { MaxResponseContentBufferSize = 1024 * 1024 };
         using var dataPath = new DataPath(new DataPathParts
         {
             Configuration = configuration,
@@ -87,6 +88,7 @@ internal static class WaypointHost
             Requests = reporter,
             Connections = reporter,
             FetchKeys = (address, cancellation) => keys.GetStringAsync(address, cancellation),
+            OnKeysFailure = (source, failure) => log.Event(LogSeverity.Warn, "keys of an issuer cannot be fetched; those fetched last serve").Text("source", source).Text("error", failure).Write(),
             Loggers = new LogSinkLoggerFactory(sink),
             Time = time,
             Filters = Filters(settings, registry, time, sink.For("filters")),

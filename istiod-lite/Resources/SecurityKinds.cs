@@ -100,6 +100,7 @@ internal sealed record JwtRule
     public bool ForwardOriginalToken { get; init; }
     public IReadOnlyList<JwtClaimHeader> OutputClaimToHeaders { get; init; } = [];
     public TimeSpan? Timeout { get; init; }
+    public IReadOnlyList<string> SpaceDelimitedClaims { get; init; } = [];
 }
 
 internal sealed class RequestAuthentication : TargetedPolicy

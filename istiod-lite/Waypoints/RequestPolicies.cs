@@ -148,6 +148,7 @@ internal sealed class RequestPolicies
             converted.FromParams.AddRange(rule.FromParams);
             converted.FromCookies.AddRange(rule.FromCookies);
             converted.OutputClaimToHeaders.AddRange(rule.OutputClaimToHeaders.Select(c => new ClaimToHeader { Header = c.Header, Claim = c.Claim }));
+            converted.SpaceDelimitedClaims.AddRange(rule.SpaceDelimitedClaims);
             rules.Rules.Add(converted);
         }
         return new RequestPolicy { Name = policy.Name, Namespace = policy.Namespace, Jwt = rules };

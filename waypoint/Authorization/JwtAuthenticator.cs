@@ -10,7 +10,8 @@ namespace Mesh.Waypoint.Authorization;
 
 /// <summary>What became of a request's tokens.</summary>
 /// <param name="Status">0: go on; else 401 or 403 with the reason as body.</param>
-internal sealed record JwtResult(int Status, string? Reason, TokenClaims? Claims)
+/// <param name="Failure">Why keys could not be had, for logs.</param>
+internal sealed record JwtResult(int Status, string? Reason, TokenClaims? Claims, string? Failure = null)
 {
     public static readonly JwtResult NoToken = new(0, null, null);
 }
@@ -50,12 +51,12 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
                     if (!rule.Source.ForwardOriginalToken)
                         token.Remove?.Invoke(request.Headers, step);
                     WriteHeaders(rule, claims, token.Text, request.Headers);
-                    return new JwtResult(0, null, new TokenClaims(claims));
+                    return new JwtResult(0, null, new TokenClaims(claims, rule.Source.SpaceDelimitedClaims));
                 }
 
                 // "Not this issuer" is the weakest reason: another rule may know it better.
                 if (failure is null || reason != IssuerNotConfigured)
-                    failure = new JwtResult(status, reason, null);
+                    failure = new JwtResult(status, reason, null, reason == NoKeys ? keys.FailureOf(rule) : null);
             }
         }
 
@@ -63,6 +64,7 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
     }
 
     private const string IssuerNotConfigured = "Jwt issuer is not configured";
+    private const string NoKeys = "Jwks remote fetch is failed";
 
     private async ValueTask<(int Status, string? Reason, JsonElement? Payload)> VerifyAsync(JwtRule rule, string text, CancellationToken cancellation)
     {
@@ -81,7 +83,7 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
             return Refuse("Jwt signature is an invalid Base64url encoded");
 
         var claims = new TokenClaims(payload);
-        if (claims.Text("iss") != rule.Issuer)
+        if (rule.Issuer.Length > 0 && claims.Text("iss") != rule.Issuer)
             return Refuse(IssuerNotConfigured);
         var now = time.GetUtcNow();
         if (Seconds(payload, "nbf") is { } notBefore && now + Skew < DateTimeOffset.FromUnixTimeSeconds(notBefore))
@@ -93,8 +95,11 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
 
         var set = rule.Keys ?? await keys.GetAsync(rule, cancellation);
         if (set is null)
-            return Refuse("Jwks remote fetch is failed");
-        var candidates = Candidates(set, Text(header, "kid"), Text(header, "alg"));
+            return Refuse(NoKeys);
+        var (kid, algorithm) = (Text(header, "kid"), Text(header, "alg"));
+        var candidates = Candidates(set, kid, algorithm);
+        if (candidates.Count == 0 && rule.Keys is null && kid is not null)
+            candidates = Candidates(await keys.GetNewerAsync(rule, set, cancellation) ?? set, kid, algorithm);
         if (candidates.Count == 0)
             return Refuse("Jwks doesn't have key to match kid or alg from Jwt");
         var result = await Handler.ValidateTokenAsync(text, new TokenValidationParameters

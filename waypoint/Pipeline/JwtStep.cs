@@ -26,29 +26,23 @@ internal sealed class JwtStep(Func<PolicyTable> policies, JwtAuthenticator authe
         {
             // The realm has no query: it would echo a token that was sent there.
             http.Response.Headers.WWWAuthenticate = $"Bearer realm=\"{exchange.Facts.Scheme}://{exchange.Facts.Authority}{exchange.Facts.Path}\", error=\"invalid_token\"";
+            exchange.UpstreamFailure = result.Failure;
             await LocalReply.WriteAsync(exchange, result.Status, result.Reason!, $"jwt_authn_access_denied{{{result.Reason!.Replace(' ', '_')}}}");
             return;
         }
 
-        exchange.Claims = result.Claims;
+        if (result.Claims is { } claims)
+            exchange.Facts = exchange.Facts with { Claims = claims };
         if (step.RemovedParameter is { } parameter)
             exchange.Facts = WithoutParameter(exchange.Facts, parameter);
+        if (result.Claims is not null && exchange.Port!.LooksAtClaims)
+            exchange.ChooseRoute(exchange.Port);
         await next(http);
     }
 
     private static RequestFacts WithoutParameter(RequestFacts facts, string name)
     {
         var kept = string.Join('&', facts.Query.Split('&').Where(p => p != name && !p.StartsWith(name + "=", StringComparison.Ordinal)));
-        return new RequestFacts
-        {
-            Method = facts.Method,
-            Scheme = facts.Scheme,
-            Authority = facts.Authority,
-            Path = facts.Path,
-            Query = kept,
-            HasQuery = kept.Length > 0,
-            Headers = facts.Headers,
-            Caller = facts.Caller,
-        };
+        return facts with { Query = kept, HasQuery = kept.Length > 0 };
     }
 }

@@ -63,6 +63,8 @@ internal sealed class CompiledRoute
     /// <summary>Where no route is declared: everything to the service's own cluster, default retries, no timeout (reference 1.1).</summary>
     public static CompiledRoute ToCluster(string cluster, ClusterRegistry clusters) => new(cluster, clusters);
 
+    public bool LooksAtClaims => Array.Exists(_matches, m => m.LooksAtClaims);
+
     /// <returns>The entry that matched; null where none did.</returns>
     public RouteMatcher? Match(RequestFacts request)
     {

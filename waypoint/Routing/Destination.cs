@@ -68,10 +68,14 @@ internal sealed class PortRoutes
         _routes = port.HttpRoutes.Count > 0 ? [.. port.HttpRoutes.Select(r => new CompiledRoute(r, clusters))]
             : port.DefaultCluster.Length > 0 ? [CompiledRoute.ToCluster(port.DefaultCluster, clusters)]
             : [];
+        LooksAtClaims = Array.Exists(_routes, r => r.LooksAtClaims);
         TcpRoutes = [.. port.TcpRoutes.Select(r => new CompiledTcpRoute(r, clusters))];
     }
 
     public V1.Protocol Protocol { get; }
+
+    /// <summary>The route has to be chosen again when the request's token was looked at.</summary>
+    public bool LooksAtClaims { get; }
 
     public ClusterState? DefaultCluster { get; }
 

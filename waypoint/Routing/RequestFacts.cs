@@ -24,6 +24,9 @@ internal sealed record RequestFacts
 
     public required Caller Caller { get; init; }
 
+    /// <summary>Of a valid token; null where the request brought none, or before tokens are looked at.</summary>
+    public TokenClaims? Claims { get; init; }
+
     /// <summary>As it goes on the wire: the query and its question mark belong to it.</summary>
     public string PathAndQuery => HasQuery ? $"{Path}?{Query}" : Path;
 

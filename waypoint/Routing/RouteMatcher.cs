@@ -11,6 +11,7 @@ internal sealed class RouteMatcher
     private readonly StringMatcher? _authority;
     private readonly StringMatcher? _scheme;
     private readonly HeaderMatcher[] _headers;
+    private readonly ClaimMatcher[] _claims;
     private readonly QueryMatcher[] _query;
     private readonly string[] _namespaces;
     private readonly bool _neverMatches;
@@ -22,13 +23,17 @@ internal sealed class RouteMatcher
         _method = match.Method is null ? null : StringMatcher.Compile(match.Method);
         _authority = match.Authority is null ? null : StringMatcher.Compile(match.Authority);
         _scheme = match.Scheme is null ? null : StringMatcher.Compile(match.Scheme);
-        _headers = [.. match.Headers.Select(h => new HeaderMatcher(h))];
+        _headers = [.. match.Headers.Where(h => !ClaimMatcher.Is(h)).Select(h => new HeaderMatcher(h))];
+        _claims = [.. match.Headers.Where(ClaimMatcher.Is).Select(h => new ClaimMatcher(h))];
         _query = [.. match.QueryParameters.Select(q => new QueryMatcher(q))];
         _namespaces = [.. match.SourceNamespaces];
 
         // A waypoint does not know its callers' labels: such an entry never matches (reference 1.3).
         _neverMatches = match.SourceLabels.Count > 0;
     }
+
+    /// <summary>The entry can be judged only when the request's token was.</summary>
+    public bool LooksAtClaims => _claims.Length > 0;
 
     public bool Matches(RequestFacts request)
     {
@@ -47,6 +52,12 @@ internal sealed class RouteMatcher
         foreach (var header in _headers)
         {
             if (!header.Matches(request.Headers))
+                return false;
+        }
+
+        foreach (var claim in _claims)
+        {
+            if (!claim.Matches(request.Claims))
                 return false;
         }
 

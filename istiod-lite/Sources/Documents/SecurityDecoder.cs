@@ -120,7 +120,6 @@ internal static class SecurityDecoder
 
     private static JwtRule Jwt(FieldReader j)
     {
-        j.Ignore("spaceDelimitedClaims");
         return new JwtRule
         {
             Issuer = j.String("issuer") ?? "",
@@ -134,6 +133,7 @@ internal static class SecurityDecoder
             ForwardOriginalToken = j.Bool("forwardOriginalToken") ?? false,
             OutputClaimToHeaders = j.Objects("outputClaimToHeaders", h => new JwtClaimHeader(h.Required("header"), h.Required("claim"))),
             Timeout = j.Duration("timeout"),
+            SpaceDelimitedClaims = j.Strings("spaceDelimitedClaims"),
         };
     }
 }

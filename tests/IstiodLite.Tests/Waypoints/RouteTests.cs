@@ -53,6 +53,18 @@ public sealed class RouteTests
     }
 
     [Fact]
+    public void Match_OnClaims_KeepsTheNamesAsWritten()
+    {
+        var port = Port(Virtual("""
+              - match: [ { headers: { "@request.auth.claims.Group": { exact: ops }, "@request.auth.claims[a][b.c]": {} }, withoutHeaders: { "@request.auth.claims.x": { prefix: y } } } ]
+                route: [ { destination: { host: payment } } ]
+            """));
+        Assert.Equal(
+            [("@request.auth.claims.Group", "ops", false), ("@request.auth.claims[a][b.c]", string.Empty, false), ("@request.auth.claims.x", "y", true)],
+            port.HttpRoutes[0].Matches[0].Headers.Select(h => (h.Name, h.Value.Exact + h.Value.Prefix, h.Invert)));
+    }
+
+    [Fact]
     public void CatchAll_EndsTheList()
     {
         var port = Port(Virtual("""

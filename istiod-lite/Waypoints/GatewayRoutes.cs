@@ -101,8 +101,10 @@ internal sealed class GatewayRoutes(RouteContext context)
         route.Cors = ProtoParts.Of(rule.Filters.FirstOrDefault(f => f.Type is "CORS")?.Cors);
         if (rule.Filters.FirstOrDefault(f => f.Type is "RequestRedirect") is { } redirect)
             route.Redirect = Redirect(redirect, port);
-        else
+        else if (rule.Backends.Any(b => b.Weight > 0))
             route.Forward = Forward(source, rule);
+        else
+            route.DirectResponse = new DirectResponse { Status = 500 };
         return route;
     }
 
@@ -136,8 +138,6 @@ internal sealed class GatewayRoutes(RouteContext context)
                 ResponseHeaders = ProtoParts.Of(backend.Filters.FirstOrDefault(f => f.Type is "ResponseHeaderModifier")?.Headers),
             });
         }
-        if (forward.Clusters.Count == 0)
-            forward.Clusters.Add(new WeightedCluster { InvalidBackend = true, Weight = 1 });
         return forward;
     }
 

@@ -18,6 +18,9 @@ internal sealed class AttemptSeries(
 
     public ulong? Hash { get; init; }
 
+    /// <summary>There is no response because the client's request cannot be sent on.</summary>
+    public bool IsClientsFault { get; private set; }
+
     public async Task<SeriesResult> RunAsync(UpstreamRequest request, ReplayableBody body, RequestDeadline deadline)
     {
         for (var retry = 0; ; retry++)
@@ -38,7 +41,7 @@ internal sealed class AttemptSeries(
                 exchange.NoteTry(endpoint, failure is null ? $"answered {response!.Status}" : failure.Transport ?? failure.Reason);
 
             // 3. Another?
-            var retriable = policy.IsRetriable(outcome) && body.CanReplay && request.Upgrade is null && !deadline.Token.IsCancellationRequested;
+            var retriable = policy.IsRetriable(outcome) && body.CanReplay && request.Upgrade is null && !interim.HasRelayed && !deadline.Token.IsCancellationRequested;
             if (!retriable)
                 return new SeriesResult(response, failure, retry > 0 && response is null);
             if (retry == policy.Attempts)
@@ -119,9 +122,9 @@ internal sealed class AttemptSeries(
         {
             return (null, null);
         }
-        catch (Exception e) when (e is BadHttpRequestException or RequestBodyException)
+        catch (Exception e) when (e is BadHttpRequestException or ClientFaultException)
         {
-            // The client's body, not the application, is at fault; Kestrel ends the connection.
+            IsClientsFault = true;
             return (null, null);
         }
         catch (Exception) when (tryElapsed?.IsCancellationRequested == true)

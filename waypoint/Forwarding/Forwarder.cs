@@ -1,6 +1,7 @@
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Resilience;
 using Mesh.Waypoint.Routing;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -86,6 +87,8 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
                 ClientLeft(exchange);
             else if (result.Failure is { } failure)
                 await ReplyToFailureAsync(exchange, failure, result.WasRetried);
+            else if (attempts.IsClientsFault)
+                await RefuseBrokenAsync(exchange);
             else
                 await LocalReply.WriteAsync(exchange, StatusCodes.Status503ServiceUnavailable, "no healthy upstream", "no_healthy_upstream", ResponseFlags.NoHealthyUpstream);
         }
@@ -144,7 +147,21 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
             exchange.Cluster?.Report(exchange.Endpoint!, EndpointResult.Broken);
         }
 
+        if (HttpProtocol.IsHttp11(exchange.Http.Request.Protocol))
+        {
+            // What came is the client's: the connection ends in order, short of what the head has promised.
+            exchange.Connection.IsCut = true;
+            exchange.Http.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+        }
+
         exchange.Http.Abort();
+    }
+
+    private static Task RefuseBrokenAsync(Exchange exchange)
+    {
+        if (HttpProtocol.IsHttp11(exchange.Http.Request.Protocol))
+            exchange.Http.Response.Headers.Connection = "close";
+        return LocalReply.WriteAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "http1.codec_error", ResponseFlags.DownstreamProtocolError);
     }
 
     private static void ClientLeft(Exchange exchange)
@@ -203,7 +220,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
         var headers = exchange.Http.Request.Headers;
         var client = GrpcStatus.ParseTimeout(headers["grpc-timeout"]);
         var effective = client is null ? action.Timeout : action.Timeout is { } route && route < client ? route : client;
-        if (effective is { } timeout && effective != client)
+        if (effective is { } timeout)
             headers["grpc-timeout"] = FormattableString.Invariant($"{(long)timeout.TotalMilliseconds}m");
         return effective;
     }

@@ -13,6 +13,11 @@ internal static class HopByHop
 
     public static bool Is(string name) => Names.Contains(name);
 
+    /// <summary>Has a field that speaks about the connection, which HTTP/2 does not allow (RFC 9113 8.2.2).</summary>
+    public static bool NamesConnection(IHeaderDictionary headers) =>
+        headers.Connection.Count > 0 || headers.Upgrade.Count > 0 || headers.TransferEncoding.Count > 0 || headers.KeepAlive.Count > 0
+        || headers.ContainsKey("Proxy-Connection");
+
     /// <summary>A request whose Connection names Host would have none afterwards.</summary>
     public static bool NamesHost(IHeaderDictionary headers)
     {

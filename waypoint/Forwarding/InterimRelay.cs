@@ -19,8 +19,12 @@ internal sealed class InterimRelay(Exchange exchange)
 
     private int _state;
 
+    /// <summary>The client was told something by this application: another one cannot answer in its place any more.</summary>
+    public bool HasRelayed { get; private set; }
+
     public async ValueTask OnInterimAsync(ResponseHead head)
     {
+        HasRelayed = true;
         if (head.Status == StatusCodes.Status100Continue)
             Open();
         else if (HttpProtocol.IsHttp11(exchange.Http.Request.Protocol) && !exchange.Http.Response.HasStarted && exchange.Http.Request.Headers.Expect.Count == 0)

@@ -29,6 +29,9 @@ internal static class ResponseFlagsText
 {
     private static readonly (ResponseFlags Flag, string Text)[] Names =
     [
+        // What was done on purpose comes before what came of it.
+        (ResponseFlags.DelayInjected, "DI"),
+        (ResponseFlags.FaultInjected, "FI"),
         (ResponseFlags.RetryLimitExceeded, "URX"),
         (ResponseFlags.NoHealthyUpstream, "UH"),
         (ResponseFlags.UpstreamConnectionFailure, "UF"),
@@ -41,8 +44,6 @@ internal static class ResponseFlagsText
         (ResponseFlags.UpstreamProtocolError, "UPE"),
         (ResponseFlags.DownstreamConnectionTermination, "DC"),
         (ResponseFlags.DownstreamProtocolError, "DPE"),
-        (ResponseFlags.DelayInjected, "DI"),
-        (ResponseFlags.FaultInjected, "FI"),
         (ResponseFlags.RateLimited, "RL"),
         (ResponseFlags.UnauthorizedExternalService, "UAEX"),
         (ResponseFlags.LocalReset, "LR"),

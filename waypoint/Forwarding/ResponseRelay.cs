@@ -28,6 +28,9 @@ internal static class ResponseRelay
             response.Headers[field.Name] = response.Headers.TryGetValue(field.Name, out var before) ? StringValues.Concat(before, field.Value) : field.Value;
         }
 
+        // Whether the client goes on in the other protocol already cannot be known: nothing more is read as HTTP.
+        if (isUpgrade && upstream.Status != StatusCodes.Status101SwitchingProtocols)
+            response.Headers.Connection = "close";
         if (!isUpgrade)
             response.Headers["x-envoy-upstream-service-time"] = (exchange.UpstreamServiceMilliseconds ?? 0).ToString(CultureInfo.InvariantCulture);
         if (setCookie is not null)

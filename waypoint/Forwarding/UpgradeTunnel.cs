@@ -21,6 +21,12 @@ internal static class UpgradeTunnel
         using var over = CancellationTokenSource.CreateLinkedTokenSource(exchange.Http.RequestAborted);
         var up = CopyUpAsync(client, output, over);
         var down = CopyDownAsync(exchange, input, client, over);
+        if (await Task.WhenAny(up, down) == up)
+        {
+            exchange.Flags |= ResponseFlags.DownstreamConnectionTermination;
+            exchange.Details = "downstream_remote_disconnect";
+        }
+
         await Task.WhenAll(up, down);
     }
 

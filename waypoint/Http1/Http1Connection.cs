@@ -306,7 +306,7 @@ internal sealed class Http1Connection : IDisposable
         _holding = true;
         _rest = read.Buffer;
         if (read.IsCanceled)
-            throw _clientFault is { } fault ? new RequestBodyException(fault) : new OperationCanceledException("the request was cancelled");
+            throw _clientFault is { } fault ? new ClientFaultException("the client's request body broke", fault) : new OperationCanceledException("the request was cancelled");
         _ended = read.IsCompleted;
     }
 
@@ -334,5 +334,5 @@ internal sealed class Http1Connection : IDisposable
     }
 }
 
-/// <summary>The client's request body broke while it was being sent on.</summary>
-internal sealed class RequestBodyException(Exception inner) : Exception("the client's request body broke", inner);
+/// <summary>The request cannot be sent on, and the client is to blame: its body broke, or a header of its has a name that is none.</summary>
+internal sealed class ClientFaultException(string message, Exception? inner = null) : Exception(message, inner);

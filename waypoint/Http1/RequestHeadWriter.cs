@@ -11,6 +11,9 @@ internal ref struct RequestHeadWriter(IBufferWriter<byte> output)
 {
     private static readonly SearchValues<char> ForbiddenInValue = SearchValues.Create([.. Enumerable.Range(0, 32).Where(b => b != 9).Select(b => (char)b), '\u007f']);
 
+    // RFC 9110 5.6.2; Kestrel takes more.
+    private static readonly SearchValues<char> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
     private readonly IBufferWriter<byte> _output = output;
 
     public readonly void RequestLine(string method, string target, string authority)
@@ -29,9 +32,10 @@ internal ref struct RequestHeadWriter(IBufferWriter<byte> output)
     public readonly void Field(string name, string value)
     {
         Check(value);
+        if (name.AsSpan().IndexOfAnyExcept(Token) >= 0)
+            throw new ClientFaultException($"\"{name}\" is not the name of a header");
         var span = _output.GetSpan(name.Length + value.Length + 4);
-        if (Ascii.ToLower(name, span, out var length) != OperationStatus.Done)
-            throw new InvalidOperationException($"the header name \"{name}\" is not ASCII");
+        Ascii.ToLower(name, span, out var length);
         ": "u8.CopyTo(span[length..]);
         length += 2;
         length += Encoding.Latin1.GetBytes(value, span[length..]);

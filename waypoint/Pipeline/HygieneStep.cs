@@ -43,6 +43,14 @@ internal sealed class HygieneStep(PathNormalization normalization)
         };
 
         // 2. What has no meaning here.
+        if (HttpProtocol.IsHttp10(request.Protocol))
+            return RefuseAsync(exchange, StatusCodes.Status426UpgradeRequired, "Upgrade Required", "low_version");
+        if (authority.Length == 0)
+            return RefuseAsync(exchange, StatusCodes.Status400BadRequest, string.Empty, "missing_host_header");
+        if (HttpProtocol.IsHttp2(request.Protocol) && HopByHop.NamesConnection(request.Headers))
+            return Malformed(exchange);
+        if (request.Headers.TransferEncoding is { Count: > 0 } coding && !coding.ToString().Equals("chunked", StringComparison.OrdinalIgnoreCase))
+            return RefuseAsync(exchange, StatusCodes.Status501NotImplemented, "Not Implemented", "http1.invalid_transfer_encoding", ResponseFlags.DownstreamProtocolError);
         if (request.Method.AsSpan().IndexOfAnyInRange('a', 'z') >= 0)
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "invalid_method");
         if (HasTwoLengths(request))
@@ -67,9 +75,19 @@ internal sealed class HygieneStep(PathNormalization normalization)
 
     private static Task RefuseAsync(Exchange exchange, int status, string body, string details, ResponseFlags flags = ResponseFlags.None)
     {
-        if (HttpProtocol.IsHttp11(exchange.Http.Request.Protocol) && details != "absolute_path_rejected")
+        if (!HttpProtocol.IsHttp2(exchange.Http.Request.Protocol) && details != "absolute_path_rejected")
             exchange.Http.Response.Headers.Connection = "close";
         return LocalReply.WriteAsync(exchange, status, body, details, flags);
+    }
+
+    // RFC 9113 8.1.1.
+    private static Task Malformed(Exchange exchange)
+    {
+        const int ProtocolError = 1;
+        exchange.Flags |= ResponseFlags.DownstreamProtocolError;
+        exchange.Details = "http2.violation.of.messaging.rule";
+        exchange.Http.Features.GetRequiredFeature<IHttpResetFeature>().Reset(ProtocolError);
+        return Task.CompletedTask;
     }
 
     private static (string Authority, string Target) SplitAbsolute(string target)

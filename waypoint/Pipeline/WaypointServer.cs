@@ -18,6 +18,9 @@ internal sealed class WaypointServer : IDisposable
 
     private readonly KestrelServer _server;
 
+    // A line ends with CR LF: who takes LF alone for an end may see two requests where another sees one.
+    static WaypointServer() => AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
+
     public WaypointServer(TunnelListenerFactory transport, ILoggerFactory loggers)
     {
         var options = new KestrelServerOptions

@@ -21,6 +21,9 @@ internal abstract class InboundConnection(OriginalDestination original, Caller c
     /// <summary>Of the CONNECT: the trace that this connection belongs to.</summary>
     public string? TraceParent { get; } = traceParent;
 
+    /// <summary>A response on HTTP/1.1 ends before its time: what was written of it arrives, then the end, which tells that it is not complete.</summary>
+    public bool IsCut { get; set; }
+
     /// <summary>Nothing more follows to the client; it may still send.</summary>
     public abstract ValueTask EndWritingAsync();
 

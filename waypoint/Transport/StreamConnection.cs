@@ -49,8 +49,9 @@ internal sealed class StreamConnection : ConnectionContext, IDuplexPipe
 
     public override void Abort(ConnectionAbortedException abortReason)
     {
-        // Kestrel's pending read and write end with the stream.
-        _inbound.Abort();
+        // Kestrel's pending read and write end with the stream. A reset would take back what is on its way.
+        if (!_inbound.IsCut)
+            _inbound.Abort();
         Input.CancelPendingRead();
         Output.CancelPendingFlush();
     }

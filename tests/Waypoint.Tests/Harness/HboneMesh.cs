@@ -41,13 +41,13 @@ internal sealed class TestNodeProxy : ITunnelAcceptor, IAsyncDisposable
 
     public SpiffeId? LastPeer { get; private set; }
 
-    public static async Task<TestNodeProxy> StartAsync(WorkloadCertificate certificate)
+    public static async Task<TestNodeProxy> StartAsync(WorkloadCertificate certificate, IPEndPoint? at = null)
     {
         var loop = EventLoop.Start("node");
         var proxy = new TestNodeProxy(loop, certificate);
         proxy.Address = await loop.InvokeAsync(() =>
         {
-            proxy._listener = LoopListener.Listen(loop, new ListenOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0) }, proxy._acceptor.Accept);
+            proxy._listener = LoopListener.Listen(loop, new ListenOptions { EndPoint = at ?? new IPEndPoint(IPAddress.Loopback, 0) }, proxy._acceptor.Accept);
             return proxy._listener.LocalEndPoint;
         });
         return proxy;

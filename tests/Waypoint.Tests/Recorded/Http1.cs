@@ -10,6 +10,12 @@ internal sealed class Http1(Stream stream)
     private int _start;
     private int _end;
 
+    /// <summary>Bytes that were received and not read.</summary>
+    public bool HasMore => _start < _end;
+
+    /// <summary>What had come when the stream ended too early.</summary>
+    public byte[] Partial { get; private set; } = [];
+
     /// <summary>Null at the end of the stream.</summary>
     public async Task<string?> LineAsync(CancellationToken cancellation)
     {
@@ -32,9 +38,6 @@ internal sealed class Http1(Stream stream)
         }
     }
 
-    /// <summary>What had come when the stream ended too early.</summary>
-    public byte[] Partial { get; private set; } = [];
-
     public async Task<byte[]> ExactlyAsync(int count, CancellationToken cancellation)
     {
         var result = new byte[count];
@@ -55,6 +58,7 @@ internal sealed class Http1(Stream stream)
         return result;
     }
 
+    /// <summary>Empty at the end of the stream.</summary>
     public async Task<byte[]> SomeAsync(CancellationToken cancellation)
     {
         if (_start == _end && !await FillAsync(cancellation))
@@ -70,32 +74,41 @@ internal sealed class Http1(Stream stream)
         while (await LineAsync(cancellation) is { Length: > 0 } line)
         {
             var colon = line.IndexOf(':', StringComparison.Ordinal);
-            headers.Add((line[..colon], line[(colon + 1)..].Trim()));
+            headers.Add(colon < 0 ? (line, string.Empty) : (line[..colon], line[(colon + 1)..].Trim()));
         }
 
         return headers;
     }
 
-    public async Task<byte[]> ChunkedAsync(CancellationToken cancellation)
+    public async Task<byte[]> ChunkedAsync(List<(string Name, string Value)> trailers, CancellationToken cancellation)
     {
         using var body = new MemoryStream();
-        while (true)
+        try
         {
-            var size = int.Parse((await LineAsync(cancellation) ?? throw new EndOfStreamException()).Split(';')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-            if (size == 0)
+            while (true)
             {
-                await HeadersAsync(cancellation);
-                return body.ToArray();
-            }
+                var size = int.Parse((await LineAsync(cancellation) ?? throw new EndOfStreamException()).Split(';')[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+                if (size == 0)
+                {
+                    trailers.AddRange(await HeadersAsync(cancellation));
+                    return body.ToArray();
+                }
 
-            body.Write(await ExactlyAsync(size, cancellation));
-            await LineAsync(cancellation);
+                body.Write(await ExactlyAsync(size, cancellation));
+                await LineAsync(cancellation);
+            }
+        }
+        catch (EndOfStreamException)
+        {
+            Partial = [.. body.ToArray(), .. Partial];
+            throw;
         }
     }
 
     private async Task<bool> FillAsync(CancellationToken cancellation)
     {
         _start = 0;
+        _end = 0;
         _end = await stream.ReadAsync(_buffer, cancellation);
         return _end > 0;
     }

@@ -1,25 +1,39 @@
 namespace Mesh.Waypoint.Tests.Recorded;
 
-/// <summary>One line of the list: what differs and why; "sometimes" where chance decides.</summary>
-internal sealed record KnownDifference(bool Sometimes, string Reason);
+/// <summary>How a listed case is treated.</summary>
+internal enum Listing
+{
+    /// <summary>It differs; where it does not, the line is out of date.</summary>
+    Differs,
 
-/// <summary>Reads KnownDifferences.txt: <c>scenario/case: reason</c>, a question mark in front where the case agrees sometimes.</summary>
+    /// <summary>Chance decides whether it differs.</summary>
+    Sometimes,
+
+    /// <summary>It is not played.</summary>
+    Skipped,
+}
+
+/// <summary>One line of the list: what differs and why.</summary>
+internal sealed record KnownDifference(Listing Listing, string Reason);
+
+/// <summary>Reads KnownDifferences.txt: <c>scenario/case: reason</c>; <c>?</c> in front: chance decides, <c>-</c>: not played.</summary>
 internal static class KnownDifferences
 {
-    public static IReadOnlyDictionary<string, KnownDifference> For(string scenario)
-    {
-        var result = new Dictionary<string, KnownDifference>(StringComparer.Ordinal);
-        foreach (var line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "Fixtures", "l7", "KnownDifferences.txt")))
-        {
-            var colon = line.IndexOf(": ", StringComparison.Ordinal);
-            var slash = line.IndexOf('/', StringComparison.Ordinal);
-            if (line.StartsWith('#') || colon < 0 || slash < 0)
-                continue;
-            var sometimes = line.StartsWith('?');
-            if (line[(sometimes ? 1 : 0)..slash] == scenario)
-                result.Add(line[(slash + 1)..colon], new KnownDifference(sometimes, line[(colon + 2)..]));
-        }
+    private static string File => Path.Combine(AppContext.BaseDirectory, "Fixtures", "l7", "KnownDifferences.txt");
 
-        return result;
+    public static IReadOnlyDictionary<string, KnownDifference> For(string scenario) =>
+        All().Where(d => d.Scenario == scenario).ToDictionary(d => d.Case, d => d.Difference, StringComparer.Ordinal);
+
+    public static IEnumerable<(string Scenario, string Case, KnownDifference Difference)> All()
+    {
+        foreach (var line in System.IO.File.ReadLines(File).Where(l => l.Length > 0 && !l.StartsWith('#')))
+        {
+            var listing = line[0] switch { '?' => Listing.Sometimes, '-' => Listing.Skipped, _ => Listing.Differs };
+            var text = listing == Listing.Differs ? line : line[1..];
+            var (slash, colon) = (text.IndexOf('/', StringComparison.Ordinal), text.IndexOf(": ", StringComparison.Ordinal));
+            if (slash < 0 || colon < slash)
+                throw new InvalidDataException($"KnownDifferences.txt: \"{line}\" is not \"scenario/case: reason\"");
+            yield return (text[..slash], text[(slash + 1)..colon], new KnownDifference(listing, text[(colon + 2)..]));
+        }
     }
 }

@@ -25,10 +25,6 @@ internal sealed class Scenario
     public IEnumerable<(string Name, IPAddress Vip, int Port, string Host)> Services => Document["services"]!.AsObject()
         .Select(s => (s.Key, IPAddress.Parse((string)s.Value!["vip"]!), (int)s.Value!["port"]!, (string)s.Value!["host"]!));
 
-    /// <summary>Its instances are HTTP/2 ones, which are not played here.</summary>
-    public bool SpeaksHttp2(string service) =>
-        Instances.Any(i => (string?)i["proto"] == "h2c" && ((string)i["name"]!).StartsWith(service + "-", StringComparison.Ordinal));
-
     public static string FolderOf(string name) => Path.Combine(AppContext.BaseDirectory, "Fixtures", "l7", name);
 
     public static Scenario Load(string name) => new(name, JsonNode.Parse(File.ReadAllText(Path.Combine(FolderOf(name), "cases.json")))!);
@@ -45,34 +41,75 @@ internal sealed class Scenario
         (list as JsonArray ?? []).Select(h => ((string)h![0]!, Expand(h[1])!));
 }
 
-/// <summary>A message as either side saw it.</summary>
+/// <summary>What came back to the client, and what reached the instances for it.</summary>
 internal sealed class Seen
 {
     public int? Status { get; set; }
 
     public string? Error { get; set; }
 
+    public string? Version { get; set; }
+
     public List<(string Name, string Value)> Headers { get; } = [];
 
-    public string Body { get; set; } = string.Empty;
+    public List<(string Name, string Value)> Trailers { get; } = [];
 
-    public int BodyLength { get; set; }
+    public List<int> Interim { get; } = [];
+
+    public string Body { get; private set; } = string.Empty;
+
+    /// <summary>Set where the body is longer than what is kept of it.</summary>
+    public int? BodyLength { get; private set; }
+
+    /// <summary>The code of RST_STREAM.</summary>
+    public int? Reset { get; set; }
 
     public string? TunnelReply { get; set; }
 
+    /// <summary>Raw requests: every response on the connection, and whether it was closed afterwards.</summary>
+    public List<Seen>? Responses { get; set; }
+
+    public string? Connection { get; set; }
+
     public List<Attempt> Attempts { get; } = [];
 
+    public LogEntry? Log { get; set; }
+
     public string? Header(string name) => Headers.Where(h => h.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value).FirstOrDefault();
+
+    public void SetBody(string body)
+    {
+        Body = body.Length > 2000 ? body[..200] : body;
+        BodyLength = body.Length > 2000 ? body.Length : null;
+    }
 }
 
+/// <summary>What the access log says of a request.</summary>
+internal sealed record LogEntry(string Flags, string? Details);
+
 /// <summary>One request that reached an instance.</summary>
-internal sealed record Attempt(string Instance, int Number, string Method, string Path, List<(string Name, string Value)> Headers)
+internal sealed record Attempt(string Instance, int Number, string Protocol, string Method, string Path, List<(string Name, string Value)> Headers)
 {
     public string Framing { get; set; } = "none";
 
-    public int BodyLength { get; set; }
+    public int BodyLength { get; private set; }
 
-    public string Group => Instance[..Instance.LastIndexOf('-')];
+    /// <summary>Its beginning.</summary>
+    public string Body { get; private set; } = string.Empty;
 
-    public string Service => Group[..Group.LastIndexOf('-')];
+    public List<(string Name, string Value)> Trailers { get; } = [];
+
+    public string Group => GroupOf(Instance);
+
+    public string Service => GroupOf(Group);
+
+    public static string GroupOf(string name) => name[..name.LastIndexOf('-')];
+
+    public string? Header(string name) => Headers.Where(h => h.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value).FirstOrDefault();
+
+    public void SetBody(string body)
+    {
+        Body = body.Length > 200 ? body[..200] : body;
+        BodyLength = body.Length;
+    }
 }

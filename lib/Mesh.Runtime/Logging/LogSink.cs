@@ -12,7 +12,8 @@ public enum LogFormat
 /// <summary>Takes lines from any thread and writes them at once, in order, from a thread of its own.</summary>
 /// <remarks>
 /// The data path only links an event into a queue; formatting and the system call happen on the sink's thread, as many lines per
-/// write as are waiting. A reader of stdout that stands still costs lines (counted, and said in the log), never a stalled connection.
+/// write as are waiting. The first line after a silence is written at once; while lines keep coming they are gathered for a moment, so that
+/// a busy data path does not wake a thread per connection. A warning does not wait. A reader of stdout that stands still costs lines (counted, and said in the log), never a stalled connection.
 /// </remarks>
 public sealed class LogSink : IDisposable
 {
@@ -21,6 +22,12 @@ public sealed class LogSink : IDisposable
 
     private const int LargestWrite = 64 * 1024;
     private const int LargestPool = 1024;
+    private const int Writing = 0;
+    private const int Sleeping = 1;
+    private const int Gathering = 2;
+
+    /// <summary>Short enough for a person who watches, long enough to make a hundred lines one wake-up and one write.</summary>
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LongestExit = TimeSpan.FromSeconds(5);
 
     // any thread
@@ -29,10 +36,12 @@ public sealed class LogSink : IDisposable
     private readonly ConcurrentDictionary<string, Log> _logs = new(StringComparer.Ordinal);
     private readonly AutoResetEvent _wake = new(initialState: false);
     private readonly TimeProvider _time;
+    private readonly TimeSpan _moment;
     private int _count;
     private int _pooled;
     private long _dropped;
-    private int _sleeping;
+    private int _state;
+    private volatile bool _urgent;
     private volatile bool _stopping;
     private volatile LogFilter _filter;
 
@@ -45,7 +54,13 @@ public sealed class LogSink : IDisposable
     private long _reportedDrops;
 
     public LogSink(Stream stream, LogFormat format, LogFilter filter, TimeProvider time)
+        : this(stream, format, filter, time, Moment)
     {
+    }
+
+    internal LogSink(Stream stream, LogFormat format, LogFilter filter, TimeProvider time, TimeSpan moment)
+    {
+        _moment = moment;
         _stream = stream;
         _time = time;
         _filter = filter;
@@ -92,6 +107,12 @@ public sealed class LogSink : IDisposable
             Drain();
     }
 
+    private bool FlushAny()
+    {
+        lock (_output)
+            return Drain();
+    }
+
     /// <summary>Writes what waits and stops the thread. Lines that come later are written by their callers.</summary>
     public void Dispose()
     {
@@ -114,7 +135,8 @@ public sealed class LogSink : IDisposable
 
     internal void Enqueue(LogEvent line)
     {
-        if (Interlocked.Increment(ref _count) > Capacity)
+        var waiting = Interlocked.Increment(ref _count);
+        if (waiting > Capacity)
         {
             Interlocked.Decrement(ref _count);
             Interlocked.Increment(ref _dropped);
@@ -122,12 +144,16 @@ public sealed class LogSink : IDisposable
             return;
         }
 
+        var urgent = line.Severity >= LogSeverity.Warn || waiting > Capacity / 2;
         _waiting.Enqueue(line);
+        if (urgent)
+            _urgent = true;
         // The writer announces its sleep and then looks at the queue once more; without this fence both could miss each other.
         Interlocked.MemoryBarrier();
+        var state = Volatile.Read(ref _state);
         if (_stopping)
             Flush();
-        else if (Volatile.Read(ref _sleeping) == 1 && Interlocked.Exchange(ref _sleeping, 0) == 1)
+        else if ((state == Sleeping || (state == Gathering && urgent)) && Interlocked.CompareExchange(ref _state, Writing, state) == state)
             _wake.Set();
     }
 
@@ -135,12 +161,12 @@ public sealed class LogSink : IDisposable
     {
         while (true)
         {
-            Flush();
-            Volatile.Write(ref _sleeping, 1);
+            var gather = FlushAny();
+            Volatile.Write(ref _state, gather ? Gathering : Sleeping);
             Interlocked.MemoryBarrier();
-            if (_waiting.IsEmpty && !_stopping)
-                _wake.WaitOne();
-            Volatile.Write(ref _sleeping, 0);
+            if (!_stopping && (gather ? !_urgent : _waiting.IsEmpty))
+                _wake.WaitOne(gather ? _moment : Timeout.InfiniteTimeSpan);
+            Volatile.Write(ref _state, Writing);
             if (_stopping)
             {
                 Flush();
@@ -149,8 +175,11 @@ public sealed class LogSink : IDisposable
         }
     }
 
-    private void Drain()
+    /// <summary>Whether there was anything.</summary>
+    private bool Drain()
     {
+        _urgent = false;
+        var any = !_waiting.IsEmpty;
         while (_waiting.TryDequeue(out var line))
         {
             Interlocked.Decrement(ref _count);
@@ -170,6 +199,7 @@ public sealed class LogSink : IDisposable
         }
 
         WriteOut();
+        return any;
     }
 
     private void WriteOut()

@@ -53,6 +53,27 @@ public sealed class LogSinkTests
     }
 
     [Fact]
+    public async Task Lines_ThatKeepComing_AreOneWriteAndAWarningEndsTheWait()
+    {
+        using var stream = new CountingStream();
+        using var sink = new LogSink(stream, LogFormat.Text, LogFilter.Default, TimeProvider.System, moment: TimeSpan.FromHours(1));
+        var log = sink.For("t");
+        log.Info("first");
+        await stream.WaitForAsync("first");
+        for (var i = 0; i < 100; i++)
+        {
+            log.Info("gathered");
+            Thread.Yield(); // a writer that does not gather has its turn here
+        }
+
+        log.Warn("urgent");
+        await stream.WaitForAsync("urgent");
+
+        // The lines that came while the writer was still at the first one may be a write of their own.
+        Assert.InRange(stream.Writes, 2, 4);
+    }
+
+    [Fact]
     public async Task Lines_OfManyThreads_AreAllThereAndWhole()
     {
         using (var sink = new LogSink(_output, LogFormat.Text, LogFilter.Default, TimeProvider.System))
@@ -152,6 +173,45 @@ public sealed class LogSinkTests
         }
 
         return Encoding.UTF8.GetString(_output.ToArray());
+    }
+
+    private sealed class CountingStream : MemoryStream
+    {
+        private readonly Lock _gate = new();
+        private readonly List<(string Text, TaskCompletionSource Seen)> _waiting = [];
+
+        public int Writes { get; private set; }
+
+        public Task WaitForAsync(string text)
+        {
+            lock (_gate)
+            {
+                var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _waiting.Add((text, seen));
+                Look();
+                return seen.Task.WaitAsync(TimeSpan.FromSeconds(20));
+            }
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            lock (_gate)
+            {
+                Writes++;
+                base.Write(buffer);
+                Look();
+            }
+        }
+
+        private void Look()
+        {
+            var text = Encoding.UTF8.GetString(ToArray());
+            foreach (var (wanted, seen) in _waiting)
+            {
+                if (text.Contains(wanted, StringComparison.Ordinal))
+                    seen.TrySetResult();
+            }
+        }
     }
 
     private sealed class SignallingStream : MemoryStream

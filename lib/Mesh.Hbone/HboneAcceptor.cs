@@ -43,7 +43,6 @@ public sealed class HboneAcceptor(EventLoop loop, MeshTls tls, ITunnelAcceptor o
             return;
         }
 
-        socket.SetNoDelay(true);
         loop.Spawn(() => HandshakeAsync(socket));
     }
 

@@ -27,7 +27,6 @@ public sealed class HboneDialer(EventLoop loop, MeshTls tls, ITunnelCertificates
         var tcp = await LoopConnector.ConnectAsync(loop, connectOptions(target.Address) with { Timeout = options.ConnectTimeout });
         if (tcp.Socket is not { } socket)
             return TcpFailed(target, tcp);
-        socket.SetNoDelay(true);
         var tcpTime = loop.Time.GetElapsedTime(started);
 
         // (3)

@@ -152,12 +152,10 @@ public sealed unsafe partial class LoopSocket : LoopDescriptor
         uint length = NativeAddress.Capacity;
 
         // A dual-stack socket has an IPv6 descriptor but an IPv4 connection: conntrack knows the connection.
-        var level = LocalEndPoint.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? Libc.SOL_IPV6 : Libc.SOL_IP;
+        // Both ends have one family, and the peer's address came with the socket.
+        var level = RemoteEndPoint.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? Libc.SOL_IPV6 : Libc.SOL_IP;
         return Libc.getsockopt(Descriptor, level, Libc.ORIGINAL_DST, &address, &length) == 0 ? address.ToEndPoint() : LocalEndPoint;
     }
-
-    /// <summary>Switches Nagle's delay off or on. On for small messages is never right in a proxy.</summary>
-    public void SetNoDelay(bool noDelay) => Libc.TrySetOption(Descriptor, Libc.SOL_TCP, Libc.TCP_NODELAY, noDelay ? 1 : 0);
 
     /// <summary>Probes a silent peer.</summary>
     public void SetKeepAlive(KeepAliveOptions options) => SocketFactory.SetKeepAlive(Descriptor, options);

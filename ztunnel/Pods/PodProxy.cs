@@ -149,15 +149,12 @@ internal sealed class PodProxy : IPodProxy
         switch (kind)
         {
             case PodPortKind.Outbound:
-                socket.SetNoDelay(true);
                 lane.Loop.Spawn(new OutboundConnection(socket, lane.Lane).RunAsync);
                 break;
             case PodPortKind.Plaintext:
-                socket.SetNoDelay(true);
                 lane.Loop.Spawn(new PassthroughConnection(socket, lane.Lane, lane.Authorizer).RunAsync);
                 break;
             case PodPortKind.Socks:
-                socket.SetNoDelay(true);
                 lane.Loop.Spawn(() => ServeSocksAsync(lane, socket));
                 break;
             default:

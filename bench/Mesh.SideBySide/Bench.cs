@@ -32,7 +32,7 @@ internal static class Bench
 
             // (3)
             var plan = rows.SelectMany(r => r.Needs).ToList();
-            if (only.Count == 0 && !options.Quick)
+            if (only.Count == 0 && !options.Quick && !options.Brief)
                 plan.AddRange(Rows.Beside);
             foreach (var added in options.Peers.Select(PeerFile.Read))
                 plan.AddRange(plan.Where(p => p.Peer == (added.Kind == "http" ? "nginx-http" : "haproxy")).Select(p => (added.Name, p.Work)).ToList());

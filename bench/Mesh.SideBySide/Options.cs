@@ -15,6 +15,9 @@ internal sealed class RunOptions
     [Option("only", HelpText = "Only rows whose name contains one of these.")]
     public IEnumerable<string> Only { get; set; } = [];
 
+    [Option("brief", HelpText = "Only what the rows of the table need, nothing beside them.")]
+    public bool Brief { get; set; }
+
     [Option("list", HelpText = "Print the names of the rows.")]
     public bool List { get; set; }
 
@@ -35,6 +38,26 @@ internal sealed class RunOptions
 
     [Option("keep", HelpText = "Keep the working folder with configurations and logs.")]
     public bool Keep { get; set; }
+}
+
+/// <summary>How cost grows.</summary>
+[Verb("growth", HelpText = "Measure how cost grows with connections, services, workloads, policies and routes; one plot each (bench/side-by-side/growth.sh calls this).")]
+internal sealed class GrowthOptions
+{
+    [Option("root", Required = true, HelpText = "The clone.")]
+    public string Root { get; set; } = string.Empty;
+
+    [Option("only", HelpText = "Only these axes.")]
+    public IEnumerable<string> Only { get; set; } = [];
+
+    [Option("most", HelpText = "No more than so many of anything.")]
+    public int Most { get; set; }
+
+    [Option("seconds", Default = 2, HelpText = "Length of one measurement.")]
+    public int Seconds { get; set; }
+
+    [Option("results", HelpText = "Where the dated result and the plots go; default bench/results.")]
+    public string? Results { get; set; }
 }
 
 /// <summary>Our waypoint's request path on plain sockets.</summary>

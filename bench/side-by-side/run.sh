@@ -2,6 +2,7 @@
 # Measures the mesh beside other proxies on this machine and prints goal, value, spread and met / not met. No arguments needed; exit code 0 whatever the figures.
 #   --quick            one short round, for development: the figures are only a hint
 #   --only WORD        only the rows whose name contains WORD (may be repeated); --list shows the names
+#   --brief            only what the rows of the table need: 8 minutes instead of 30
 #   --rounds N, --seconds N
 #   --peer FILE        one more peer (see bench/side-by-side/peers); --ztunnel PATH: another ztunnel of the same settings, e.g. the Rust one
 # Needs root (network namespaces) and the Debian packages below, which it installs when they are missing. docs/performance.md says what is measured.
@@ -30,4 +31,4 @@ if [ "${BENCH_NO_BUILD:-}" != 1 ]; then
 fi
 
 ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"
-exec "$root/bench/Mesh.SideBySide/bin/Release/net10.0/side-by-side" run --root "$root" "$@"
+exec "$root/bench/Mesh.SideBySide/bin/Release/net10.0/side-by-side" "${BENCH_VERB:-run}" --root "$root" "$@"

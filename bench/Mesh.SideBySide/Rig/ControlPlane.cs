@@ -22,6 +22,7 @@ internal sealed class ControlPlane(Network network, string root, string folder) 
         Directory.CreateDirectory(Documents);
         Directory.CreateDirectory(Tokens);
         await ApplyAsync("base", MeshDocuments.Base);
+        await ApplyAsync("routes", MeshDocuments.Routes(MeshDocuments.RouteCount));
         _process = RigProcess.Start(
             Network.In(network.Server, Program, "--config-dir", Documents, "--state-dir", State, "--listen", $"{Network.ServerAddress}:15012", "--admin", $"{Network.ServerAddress}:15014"),
             Path.Combine(folder, "istiod-lite.log"));

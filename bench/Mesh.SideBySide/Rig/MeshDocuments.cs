@@ -7,7 +7,7 @@ namespace Mesh.SideBySide.Rig;
 /// <summary>The mesh of the rig as YAML: two workloads, a waypoint, a bare service and one with many rules.</summary>
 internal static class MeshDocuments
 {
-    private const int RouteCount = 1000;
+    public const int RouteCount = 1000;
     private const string Issuer = "https://issuer.bench";
 
     private static readonly RSA s_key = RSA.Create(2048);
@@ -34,7 +34,6 @@ internal static class MeshDocuments
         """,
         Service("web", "198.18.8.1"),
         Service("rules", "198.18.8.2"),
-        Routes(RouteCount),
         Rules(),
     ]);
 

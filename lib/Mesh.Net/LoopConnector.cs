@@ -68,6 +68,7 @@ public static class LoopConnector
     {
         var deadline = socket.Loop.Schedule(timeout, static s => ((LoopSocket)s!).EndWriteWait(), socket);
         var ready = await socket.WaitWritableAsync();
+        socket.ForgetWriteWait();
         deadline.Cancel();
         var remote = socket.RemoteEndPoint;
         if (!ready)

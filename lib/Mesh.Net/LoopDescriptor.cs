@@ -11,8 +11,8 @@ namespace Mesh.Net;
 /// </remarks>
 public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
 {
-    private ReadyWaiter _reader;
-    private ReadyWaiter _writer;
+    private ReadyWaiter? _reader;
+    private ReadyWaiter? _writer;
     private int _descriptor;
 
     private protected LoopDescriptor(EventLoop loop, int descriptor)
@@ -45,7 +45,7 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
     {
         if (IsClosed || Readable)
             return new ValueTask<bool>(!IsClosed);
-        return new ValueTask<bool>(this, _reader.Begin(direction: 0));
+        return new ValueTask<bool>(this, (_reader ??= new ReadyWaiter()).Begin(direction: 0));
     }
 
     /// <summary>Waits until an attempt to send is worthwhile. False: closed meanwhile.</summary>
@@ -53,7 +53,7 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
     {
         if (IsClosed || Writable)
             return new ValueTask<bool>(!IsClosed);
-        return new ValueTask<bool>(this, _writer.Begin(direction: 1));
+        return new ValueTask<bool>(this, (_writer ??= new ReadyWaiter()).Begin(direction: 1));
     }
 
     /// <summary>Closes the descriptor; who waits is told false.</summary>
@@ -67,8 +67,8 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
         _ = Libc.close(_descriptor);
         _descriptor = -1;
         Readable = Writable = false;
-        _reader.Complete(false);
-        _writer.Complete(false);
+        _reader?.Complete(false);
+        _writer?.Complete(false);
         OnClosed();
         GC.SuppressFinalize(this);
     }
@@ -96,7 +96,7 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
         {
             Readable = true;
             Verified = true;
-            if (!_reader.Complete(true))
+            if (_reader is null || !_reader.Complete(true))
                 OnReadable();
         }
 
@@ -104,7 +104,7 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
         if ((events & (Libc.EPOLLOUT | Libc.EPOLLHUP | Libc.EPOLLERR)) != 0 && !Writable && !IsClosed)
         {
             Writable = true;
-            if (!_writer.Complete(true))
+            if (_writer is null || !_writer.Complete(true))
                 OnWritable();
         }
     }
@@ -128,18 +128,21 @@ public abstract class LoopDescriptor : IDisposable, IValueTaskSource<bool>
     {
     }
 
+    /// <summary>Nobody waits to write, and most sockets never do again.</summary>
+    internal void ForgetWriteWait() => _writer = null;
+
     /// <summary>Ends the wait for writability from a deadline.</summary>
-    internal void EndWriteWait() => _writer.Complete(false);
+    internal void EndWriteWait() => _writer?.Complete(false);
 
-    bool IValueTaskSource<bool>.GetResult(short token) => (token & 1) == 0 ? _reader.End(token) : _writer.End(token);
+    bool IValueTaskSource<bool>.GetResult(short token) => (token & 1) == 0 ? _reader!.End(token) : _writer!.End(token);
 
-    ValueTaskSourceStatus IValueTaskSource<bool>.GetStatus(short token) => (token & 1) == 0 ? _reader.Status(token) : _writer.Status(token);
+    ValueTaskSourceStatus IValueTaskSource<bool>.GetStatus(short token) => (token & 1) == 0 ? _reader!.Status(token) : _writer!.Status(token);
 
     void IValueTaskSource<bool>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         if ((token & 1) == 0)
-            _reader.OnCompleted(continuation, state, token);
+            _reader!.OnCompleted(continuation, state, token);
         else
-            _writer.OnCompleted(continuation, state, token);
+            _writer!.OnCompleted(continuation, state, token);
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mesh.Model;
 using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
@@ -8,30 +9,53 @@ namespace Mesh.Ztunnel.Forwarding;
 /// <summary>The open connections of one pod on one loop. Loop only: no lock.</summary>
 internal sealed class ConnectionTracker
 {
-    private readonly LinkedList<ITrackedConnection> _connections = [];
+    private TrackedConnection? _newest;
+    private TrackedConnection? _oldest;
     private TaskCompletionSource? _empty;
 
-    public int Count => _connections.Count;
+    public int Count { get; private set; }
 
-    public LinkedListNode<ITrackedConnection> Add(ITrackedConnection connection) => _connections.AddLast(connection);
-
-    public void Remove(LinkedListNode<ITrackedConnection> entry)
+    public void Add(TrackedConnection connection)
     {
-        if (entry.List is null)
+        Debug.Assert(connection.Tracker is null, "a connection is open in one place");
+        connection.Tracker = this;
+        connection.Older = _newest;
+        if (_newest is null)
+            _oldest = connection;
+        else
+            _newest.Newer = connection;
+        _newest = connection;
+        Count++;
+    }
+
+    /// <summary>Does nothing for one that is not here any more.</summary>
+    public void Remove(TrackedConnection connection)
+    {
+        if (connection.Tracker != this)
             return;
-        _connections.Remove(entry);
-        if (_connections.Count == 0)
+        if (connection.Newer is { } newer)
+            newer.Older = connection.Older;
+        else
+            _newest = connection.Older;
+        if (connection.Older is { } older)
+            older.Newer = connection.Newer;
+        else
+            _oldest = connection.Newer;
+        connection.Tracker = null;
+        connection.Newer = connection.Older = null;
+        Count--;
+        if (Count == 0)
             _empty?.TrySetResult();
     }
 
-    public IEnumerable<ConnectionSummary> Summaries => _connections.Select(c => c.Summary).OfType<ConnectionSummary>();
+    public IEnumerable<ConnectionSummary> Summaries => All().Select(c => c.Summary).OfType<ConnectionSummary>();
 
     /// <summary>Newest first.</summary>
     public IEnumerable<IDecision> Find(DecisionQuery query)
     {
-        for (var node = _connections.Last; node is not null; node = node.Previous)
+        for (var connection = _newest; connection is not null; connection = connection.Older)
         {
-            var decision = node.Value.Decision;
+            var decision = connection.Decision;
             if (query.Matches(decision))
                 yield return decision;
         }
@@ -42,11 +66,11 @@ internal sealed class ConnectionTracker
     public int Reevaluate(MeshSnapshot mesh, Workload destination)
     {
         var cut = 0;
-        for (var node = _connections.First; node is not null;)
+        for (var next = _oldest; next is not null;)
         {
-            // Cutting may remove the node: step first.
-            var connection = node.Value;
-            node = node.Next;
+            // Cutting may remove the connection: step first.
+            var connection = next;
+            next = next.Newer;
             if (connection.Facts is not { } facts)
                 continue;
             var decision = PolicyEvaluator.Evaluate(mesh, destination, facts);
@@ -60,16 +84,22 @@ internal sealed class ConnectionTracker
 
     public void CutAll(Ending ending)
     {
-        foreach (var connection in _connections.ToList())
+        foreach (var connection in All().ToList())
             connection.Cut(ending);
     }
 
     /// <summary>Completes when no connection is left.</summary>
     public Task WhenEmpty()
     {
-        if (_connections.Count == 0)
+        if (Count == 0)
             return Task.CompletedTask;
         _empty ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         return _empty.Task;
+    }
+
+    private IEnumerable<TrackedConnection> All()
+    {
+        for (var connection = _oldest; connection is not null; connection = connection.Newer)
+            yield return connection;
     }
 }

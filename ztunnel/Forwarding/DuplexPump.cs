@@ -1,4 +1,3 @@
-using System.Threading.Tasks.Sources;
 using Mesh.Hbone;
 using Mesh.Http2;
 using Mesh.Model;
@@ -19,9 +18,9 @@ namespace Mesh.Ztunnel.Forwarding;
 /// <para>Ends: each direction by itself. End of file becomes END_STREAM, END_STREAM becomes a FIN. A reset stays a reset: of the
 /// application as RST_STREAM(CANCEL), of the stream (any code but NO_ERROR) or its connection as a TCP reset, after what had arrived before. The Rust ztunnel makes an
 /// orderly end of both, so that half an answer looks like a whole one.</para>
-/// Owns neither side: the caller disposes the socket and, after a cut, the tunnel is reset here.
+/// Owns neither side: its owner disposes the socket and, after a cut, the tunnel is reset here.
 /// </remarks>
-internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, IValueTaskSource<TransferResult>
+internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable
 {
     /// <summary>Bytes one connection may move in one direction before the others get their turn.</summary>
     private const int FairShare = 512 * 1024;
@@ -36,7 +35,7 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
     private HalfCloseWatch? _halfClose; // made by the first end
 
     private long _moved;
-    private ManualResetValueTaskSourceCore<TransferResult> _completion;
+    private ITransferOwner? _owner;
     private Direction _toTunnel = Direction.Open;
     private Direction _toSocket = Direction.Open;
     private bool _socketBroken;
@@ -67,14 +66,16 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
 
     bool IResumable.IsResumeQueued { get; set; }
 
-    /// <summary>Starts and completes when both directions have ended or the transfer was cut. Once per pump.</summary>
-    public ValueTask<TransferResult> RunAsync()
+    public LoopSocket Socket => _socket;
+
+    /// <summary>Starts; <paramref name="owner"/> is told when both directions have ended or the transfer was cut. Once per pump.</summary>
+    public void Start(ITransferOwner owner)
     {
+        _owner = owner;
         _socket.Handler = this;
         _tunnel.Attach(this);
         // Bytes may have come before anybody listened.
         ReadSocket();
-        return new ValueTask<TransferResult>(this, _completion.Version);
     }
 
     /// <summary>Ends both directions at once: the stream with RST_STREAM(CANCEL), the application with a FIN.</summary>
@@ -96,7 +97,17 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
             DrainBacklog(backlog);
     }
 
-    void IResumable.Resume() => ReadSocket();
+    void IResumable.Resume()
+    {
+        if (!_completed)
+        {
+            ReadSocket();
+            return;
+        }
+        var owner = _owner;
+        _owner = null;
+        owner?.Ended(_result);
+    }
 
     void ITunnelHandler.OnWritable() => ReadSocket();
 
@@ -146,13 +157,6 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         }
         StreamGone();
     }
-
-    TransferResult IValueTaskSource<TransferResult>.GetResult(short token) => _completion.GetResult(token);
-
-    ValueTaskSourceStatus IValueTaskSource<TransferResult>.GetStatus(short token) => _completion.GetStatus(token);
-
-    void IValueTaskSource<TransferResult>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _completion.OnCompleted(continuation, state, token, flags);
 
     private static TransferResult Lost(Ending ending) => ending == Ending.TunnelLost
         ? new TransferResult(ending, TransferSide.Tunnel, "the tunnel's connection was lost while the stream was open")
@@ -296,6 +300,8 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable, I
         _socket.Handler = null;
         _halfClose?.Stop();
         _budget?.Give(_backlog?.Clear() ?? 0);
-        _completion.SetResult(result);
+        _result = result;
+        // Not from here: somebody above is still at work with this pump.
+        _socket.Loop.RunNextIteration(this);
     }
 }

@@ -25,20 +25,6 @@ internal sealed record InboundCaller(SpiffeId? Peer, SpiffeId? StatedClient, Wor
         return new InboundCaller(peer, stated, source, source is null && settings.Baggage ? LabelsOf(request) : null);
     }
 
-    /// <summary>With a stated client policies see both identities.</summary>
-    public ConnectionFacts Facts(IPAddress sourceAddress, IPEndPoint target) => new()
-    {
-        SourceIdentities = (Peer, StatedClient) switch
-        {
-            ({ } peer, { } client) => new SourceIdentities(peer, client),
-            ({ } peer, null) => new SourceIdentities(peer),
-            _ => SourceIdentities.None,
-        },
-        SourceAddress = sourceAddress,
-        DestinationAddress = target.Address,
-        DestinationPort = (ushort)target.Port,
-    };
-
     public ConnectionContext Context(Workload local, Service? service, IPEndPoint listener, string authority) => new()
     {
         Source = Source,

@@ -19,129 +19,116 @@ namespace Mesh.Ztunnel.Inbound;
 /// (4) who calls, and for whom  (5) policy  (6) the application takes the connection. Then (7) 200, (8) bytes until both ends have ended, (9) report, always, once.
 /// Lives on the loop of its tunnel connection.
 /// </remarks>
-internal sealed class InboundTunnel : ITrackedConnection
+internal sealed class InboundTunnel : InboundConnection, ITransferOwner
 {
-    private readonly IPEndPoint _client;
     private TunnelRequest? _request; // until it is answered: its headers weigh more than everything else here
-    private readonly PodLane _lane;
-    private readonly InboundAuthorizer _authorizer;
-    private readonly ConnectionReport _report;
     private DuplexPump? _pump;
-    private string? _forwardedHost;
-    private bool _isCut;
 
     public InboundTunnel(TunnelRequest request, PodLane lane, InboundAuthorizer authorizer)
+        : base(lane, authorizer, new ConnectionReport(lane.Telemetry, isOutbound: false, request.RemoteEndPoint, request.LocalEndPoint))
     {
         _request = request;
-        _client = request.RemoteEndPoint;
-        _lane = lane;
-        _authorizer = authorizer;
         var trace = TraceParent.TryParse(request.Headers.Get(HboneHeaders.TraceParent), out var given) ? given : TraceParent.New();
-        _report = new ConnectionReport(lane.Telemetry, isOutbound: false, request.RemoteEndPoint, request.LocalEndPoint);
-        _report.IsPartOf(trace);
+        Report.IsPartOf(trace);
     }
 
-    public ConnectionSummary? Summary => _report.Summarize(_forwardedHost, Facts is { } facts ? new IPEndPoint(facts.DestinationAddress, facts.DestinationPort).ToString() : null, "HBONE");
+    public override ConnectionSummary? Summary => Report.Summarize(Report.ForwardedHost, IsUnderPolicy ? Report.Destination.ToString() : null, "HBONE");
 
-    public IDecision Decision => _report.Sofar();
-
-    public ConnectionFacts? Facts { get; private set; }
-
+    /// <summary>Steps (1) to (7). They are over when bytes begin to move: an idle connection keeps nothing of them.</summary>
     public async Task RunAsync()
     {
-        var entry = _lane.Inbound.Add(this);
+        Lane.Inbound.Add(this);
         try
         {
-            // Steps (1) to (7) are over when bytes begin to move: an idle connection keeps nothing of them.
-            if (await OpenAsync() is { } application)
-            {
-                using (application)
-                    _report.Complete(await _pump!.RunAsync());
-            }
+            if (await OpenAsync())
+                _pump!.Start(this);
+            else
+                Leave();
         }
         catch (Exception fault) when (fault is not OutOfMemoryException)
         {
             Refuse(503, new Failure(Ending.InternalError, $"internal error: {fault.Message}"));
+            Leave();
             throw;
         }
-        finally
-        {
-            _lane.Inbound.Remove(entry);
-        }
     }
 
-    public void Forbid(MeshSnapshot mesh, Workload destination, in PolicyDecision decision)
+    /// <summary>(8) is over: (9).</summary>
+    void ITransferOwner.Ended(TransferResult result)
     {
-        if (Facts is { } facts)
-            _report.Verdict = new ConnectionVerdict(mesh.Version, decision.Outcome, decision.Policy, InboundAuthorizer.Explain(mesh, destination, facts));
-        Cut(Ending.PolicyChanged);
+        Report.Complete(result);
+        Leave();
     }
 
-    public void Cut(Ending ending)
+    protected override void End(Ending ending)
     {
-        if (_isCut)
-            return;
-        _isCut = true;
         if (_pump is { } pump)
             pump.Cut(ending);
         else
             Refuse(503, new Failure(ending, TransferResult.Cut(ending).Error!));
     }
 
-    /// <returns>The application's socket, with the pump ready; null: the story is over and reported.</returns>
-    private async Task<LoopSocket?> OpenAsync()
+    private void Leave()
+    {
+        _pump?.Socket.Dispose();
+        Lane.Inbound.Remove(this);
+    }
+
+    /// <returns>The pump is ready; false: the story is over and reported.</returns>
+    private async Task<bool> OpenAsync()
     {
         var request = _request!;
         // (1)
         if (request.Method != "CONNECT")
         {
             Refuse(400, new Failure(Ending.BadDestination, $"method {request.Method} is not CONNECT"));
-            return null;
+            return false;
         }
         if (!Authority.TryParse(request.Authority, out var authority))
         {
             Refuse(400, new Failure(Ending.BadDestination, $"the authority \"{request.Authority}\" is not an address or host name with a port"));
-            return null;
+            return false;
         }
 
         // (2)
-        if (await _lane.Workload.WaitAsync() is not { } local)
+        if (await Lane.Workload.WaitAsync() is not { } local)
         {
-            Refuse(503, _lane.Workload.Missing);
-            return null;
+            Refuse(503, Lane.Workload.Missing);
+            return false;
         }
 
-        if (_lane.OnDemand is { } onDemand && authority.Address is { } named)
-            await onDemand.EnsureDestinationAsync(_lane.Settings.Network, named);
+        if (Lane.OnDemand is { } onDemand && authority.Address is { } named)
+            await onDemand.EnsureDestinationAsync(Lane.Settings.Network, named);
 
-        await _authorizer.PoliciesArriveAsync(_lane.Workload, local);
+        await Authorizer.PoliciesArriveAsync(Lane.Workload, local);
 
         // (3) One snapshot for the whole decision.
-        var mesh = _lane.Workload.Mesh;
+        var mesh = Lane.Workload.Mesh;
         var decision = InboundRouter.Decide(
-            mesh, local, request.LocalEndPoint.Address, authority, _lane.Settings.IsIllegalPort, _lane.Settings.LocalhostAppTunnel);
+            mesh, local, request.LocalEndPoint.Address, authority, Lane.Settings.IsIllegalPort, Lane.Settings.LocalhostAppTunnel);
         if (decision.Route is not { } route)
         {
             Refuse(decision.Status, decision.Failure);
-            return null;
+            return false;
         }
 
         // (4)
-        var caller = InboundCaller.Of(request, mesh, local, _lane.Settings);
-        _forwardedHost = HboneHeaders.ForwardedHost(request.Headers);
-        var facts = caller.Facts(request.RemoteEndPoint.Address, route.Target);
-        _report.Open(caller.Context(local, InboundRouter.GuessService(mesh, local, _forwardedHost, route.Target.Port), request.LocalEndPoint, request.Authority!));
+        var caller = InboundCaller.Of(request, mesh, local, Lane.Settings);
+        var forwardedHost = HboneHeaders.ForwardedHost(request.Headers);
+        Report.Open(caller.Context(local, InboundRouter.GuessService(mesh, local, forwardedHost, route.Target.Port), request.LocalEndPoint, request.Authority!) with
+        {
+            ForwardedHost = forwardedHost,
+            Target = route.Target,
+        });
 
-        _report.Destination = route.Target;
-
-        // (5) From here on a policy that changes is asked again about this connection.
-        Facts = facts;
-        var authorized = _authorizer.Authorize(mesh, local, route.Target, facts, out var refusal, out var verdict);
-        _report.Verdict = verdict;
+        // (5)
+        IsUnderPolicy = true;
+        var authorized = Authorizer.Authorize(mesh, local, route.Target, Report.Facts, out var refusal, out var verdict);
+        Report.Verdict = verdict;
         if (authorized is null)
         {
             Refuse(401, refusal);
-            return null;
+            return false;
         }
 
         // (6)
@@ -149,56 +136,56 @@ internal sealed class InboundTunnel : ITrackedConnection
         if (socket is null)
         {
             Refuse(503, failure);
-            return null;
+            return false;
         }
 
         // (7)
         if (Forward(request, socket, local, route, caller))
-            return socket;
+            return true;
         socket.Dispose();
-        return null;
+        return false;
     }
 
     private async Task<(LoopSocket? Socket, Failure Failure)> ConnectAsync(AuthorizedTunnel authorized, InboundRoute route)
     {
         var target = authorized.Target;
         var options = route.ToLoopback
-            ? _lane.Sockets.Connect(new IPEndPoint(target.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback, target.Port))
-            : _lane.Sockets.Connect(target, SourceToKeep(target));
-        var result = await LoopConnector.ConnectAsync(_lane.Services.Loop, options);
+            ? Lane.Sockets.Connect(new IPEndPoint(target.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback, target.Port))
+            : Lane.Sockets.Connect(target, SourceToKeep(target));
+        var result = await LoopConnector.ConnectAsync(Lane.Services.Loop, options);
         return result.Socket is { } socket ? (socket, default) : (null, result.ToFailure("connection failed", target));
     }
 
     /// <summary>The application sees the client's address, unless client and application share one: the kernel would take that for its own connection.</summary>
-    private IPAddress? SourceToKeep(IPEndPoint target) => _client.Address.Equals(target.Address) ? null : _client.Address;
+    private IPAddress? SourceToKeep(IPEndPoint target) => Report.Source.Address.Equals(target.Address) ? null : Report.Source.Address;
 
     /// <returns>False: nobody is there any more, and that is reported.</returns>
     private bool Forward(TunnelRequest request, LoopSocket socket, Workload local, InboundRoute route, InboundCaller caller)
     {
-        if (_isCut)
+        if (IsCut)
             return false;
-        _report.Connected();
+        Report.Connected();
         _request = null;
         if (request.IsAborted
-            || request.Accept(_lane.Settings.Baggage ? [new HeaderField(HboneHeaders.Baggage, WorkloadBaggage.Of(local).ToString())] : null) is not { } tunnel)
+            || request.Accept(Lane.Settings.Baggage ? [new HeaderField(HboneHeaders.Baggage, WorkloadBaggage.Of(local).ToString())] : null) is not { } tunnel)
         {
-            _report.Complete(new Failure(Ending.PeerReset, "the client gave up before the application had taken the connection"));
+            Report.Complete(new Failure(Ending.PeerReset, "the client gave up before the application had taken the connection"));
             return false;
         }
         tunnel.ForgetHeaders();
-        if (route.ProxyTarget is { } proxyTarget && socket.TrySend(ProxyHeader.Write(_client, proxyTarget, caller.Peer), out _) == IoStatus.Failed)
+        if (route.ProxyTarget is { } proxyTarget && socket.TrySend(ProxyHeader.Write(Report.Source, proxyTarget, caller.Peer), out _) == IoStatus.Failed)
         {
             tunnel.Reset(Http2ErrorCode.CANCEL);
-            _report.Complete(new Failure(Ending.UpstreamRefused, $"the application closed the connection before the PROXY header: {socket.LastErrorText}"));
+            Report.Complete(new Failure(Ending.UpstreamRefused, $"the application closed the connection before the PROXY header: {socket.LastErrorText}"));
             return false;
         }
-        _pump = new DuplexPump(socket, tunnel, socketIsClient: false, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
+        _pump = new DuplexPump(socket, tunnel, socketIsClient: false, Report, Lane.Settings.Tunnel.HalfCloseDeadline, Lane.Budget);
         return true;
     }
 
     private void Refuse(int status, Failure failure)
     {
-        _report.Complete(failure);
+        Report.Complete(failure);
         if (_request is not { } request)
             return;
         _request = null;

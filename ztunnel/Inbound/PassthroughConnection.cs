@@ -15,68 +15,45 @@ namespace Mesh.Ztunnel.Inbound;
 /// (1) where it wanted to go  (2) never into our own ports  (3) which pod  (4) policy, with no identity at all  (5) the application  (6) bytes, in the kernel
 /// (7) report, always, once. Whether plaintext is allowed is policy: STRICT arrives as a DENY of callers without identity.
 /// </remarks>
-internal sealed class PassthroughConnection : ITrackedConnection
+internal sealed class PassthroughConnection : InboundConnection
 {
     private readonly LoopSocket _downstream;
-    private readonly PodLane _lane;
-    private readonly InboundAuthorizer _authorizer;
-    private readonly ConnectionReport _report;
     private PlainPump? _pump;
-    private bool _isCut;
 
     public PassthroughConnection(LoopSocket downstream, PodLane lane, InboundAuthorizer authorizer)
-    {
-        _downstream = downstream;
-        _lane = lane;
-        _authorizer = authorizer;
-        _report = new ConnectionReport(lane.Telemetry, isOutbound: false, downstream.RemoteEndPoint, downstream.LocalEndPoint);
-    }
+        : base(lane, authorizer, new ConnectionReport(lane.Telemetry, isOutbound: false, downstream.RemoteEndPoint, downstream.LocalEndPoint)) => _downstream = downstream;
 
-    public ConnectionSummary? Summary => _report.Summarize(null, null, "TCP");
-
-    public IDecision Decision => _report.Sofar();
-
-    public ConnectionFacts? Facts { get; private set; }
+    public override ConnectionSummary? Summary => Report.Summarize(null, null, "TCP");
 
     public async Task RunAsync()
     {
-        var entry = _lane.Inbound.Add(this);
-        _lane.Telemetry.Metrics.DestinationSockets.Value.Increment();
+        Lane.Inbound.Add(this);
+        Lane.Telemetry.Metrics.DestinationSockets.Value.Increment();
         try
         {
             await StoryAsync();
         }
         catch (Exception fault) when (fault is not OutOfMemoryException)
         {
-            _report.Complete(new Failure(Ending.InternalError, $"internal error: {fault.Message}"));
+            Report.Complete(new Failure(Ending.InternalError, $"internal error: {fault.Message}"));
             throw;
         }
         finally
         {
             _downstream.Dispose();
-            _lane.Telemetry.Metrics.DestinationSockets.Value.Decrement();
-            _lane.Inbound.Remove(entry);
+            Lane.Telemetry.Metrics.DestinationSockets.Value.Decrement();
+            Lane.Inbound.Remove(this);
         }
     }
 
-    public void Forbid(MeshSnapshot mesh, Workload destination, in PolicyDecision decision)
+    protected override void End(Ending ending)
     {
-        if (Facts is { } facts)
-            _report.Verdict = new ConnectionVerdict(mesh.Version, decision.Outcome, decision.Policy, InboundAuthorizer.Explain(mesh, destination, facts));
-        Cut(Ending.PolicyChanged);
-    }
-
-    public void Cut(Ending ending)
-    {
-        if (_isCut)
-            return;
-        _isCut = true;
         if (_pump is { } pump)
         {
             pump.Cut(ending);
             return;
         }
-        _report.Complete(TransferResult.Cut(ending));
+        Report.Complete(TransferResult.Cut(ending));
         _downstream.Dispose();
     }
 
@@ -85,62 +62,61 @@ internal sealed class PassthroughConnection : ITrackedConnection
         // (1)
         if (_downstream.GetOriginalDestination() is not { } target)
             return;
-        _report.Destination = target;
+        Report.Destination = target;
 
         // (2)
-        if (_lane.Settings.IsIllegalPort(target.Port))
+        if (Lane.Settings.IsIllegalPort(target.Port))
         {
-            _report.Complete(Failure.SelfCall);
+            Report.Complete(Failure.SelfCall);
             return;
         }
 
         // (3)
-        if (await _lane.Workload.WaitAsync() is not { } local)
+        if (await Lane.Workload.WaitAsync() is not { } local)
         {
-            _report.Complete(_lane.Workload.Missing);
+            Report.Complete(Lane.Workload.Missing);
             return;
         }
 
-        await _authorizer.PoliciesArriveAsync(_lane.Workload, local);
+        await Authorizer.PoliciesArriveAsync(Lane.Workload, local);
 
         // (4)
-        var mesh = _lane.Workload.Mesh;
-        var source = _report.Source;
-        _report.Open(new ConnectionContext
+        var mesh = Lane.Workload.Mesh;
+        var source = Report.Source;
+        Report.Open(new ConnectionContext
         {
-            Source = mesh.FindWorkload(_lane.Settings.Network, source.Address),
+            Source = mesh.FindWorkload(Lane.Settings.Network, source.Address),
             Destination = local,
             DestinationIdentity = local.Identity,
             Service = InboundRouter.GuessService(mesh, local, null, target.Port),
             Hop = target,
         });
-        var facts = new ConnectionFacts { SourceAddress = source.Address, DestinationAddress = target.Address, DestinationPort = (ushort)target.Port };
-        Facts = facts;
-        var authorized = _authorizer.Authorize(mesh, local, target, facts, out var refusal, out var verdict);
-        _report.Verdict = verdict;
+        IsUnderPolicy = true;
+        var authorized = Authorizer.Authorize(mesh, local, target, Report.Facts, out var refusal, out var verdict);
+        Report.Verdict = verdict;
         if (authorized is null)
         {
-            _report.Complete(refusal);
+            Report.Complete(refusal);
             return;
         }
 
         // (5)
         var keep = source.Address.Equals(target.Address) ? null : source.Address;
-        var result = await LoopConnector.ConnectAsync(_lane.Services.Loop, _lane.Sockets.Connect(authorized.Target, keep));
+        var result = await LoopConnector.ConnectAsync(Lane.Services.Loop, Lane.Sockets.Connect(authorized.Target, keep));
         if (result.Socket is not { } upstream)
         {
-            _report.Complete(result.ToFailure("connection failed", target));
+            Report.Complete(result.ToFailure("connection failed", target));
             return;
         }
-        if (_isCut)
+        if (IsCut)
         {
             upstream.Dispose();
             return;
         }
-        _report.Connected();
+        Report.Connected();
 
         // (6) and (7)
-        _pump = PlainPump.Start(_lane.Services.PlainPumps, _downstream, upstream, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
-        _report.Complete(await _pump.Completion);
+        _pump = PlainPump.Start(Lane.Services.PlainPumps, _downstream, upstream, Report, Lane.Settings.Tunnel.HalfCloseDeadline);
+        Report.Complete(await _pump.Completion);
     }
 }

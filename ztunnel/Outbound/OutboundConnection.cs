@@ -17,65 +17,61 @@ namespace Mesh.Ztunnel.Outbound;
 /// (6) open the upstream: tunnel, tunnel in a tunnel, or plain  (7) bytes until both ends have ended  (8) report, always, once.
 /// Lives on one loop and owns the downstream socket.
 /// </remarks>
-internal sealed class OutboundConnection : ITrackedConnection
+internal sealed class OutboundConnection : TrackedConnection, ITransferOwner
 {
     private static readonly IPEndPoint NotKnown = new(IPAddress.Any, 0);
 
     private readonly LoopSocket _downstream;
     private readonly PodLane _lane;
-    private readonly IPEndPoint? _target;
     private readonly ConnectionReport _report;
     private DuplexPump? _pump;
     private PlainPump? _plainPump;
     private string _protocol = "TCP";
     private string? _destination;
-    private bool _isCut;
 
     /// <param name="target">Set: the client said itself where it wants to go (SOCKS5); otherwise the kernel knows.</param>
     public OutboundConnection(LoopSocket downstream, PodLane lane, IPEndPoint? target = null)
     {
-        _target = target;
         _downstream = downstream;
         _lane = lane;
-        _report = new ConnectionReport(lane.Telemetry, isOutbound: true, downstream.RemoteEndPoint, NotKnown);
+        _report = new ConnectionReport(lane.Telemetry, isOutbound: true, downstream.RemoteEndPoint, target ?? NotKnown);
     }
 
-    public ConnectionSummary? Summary => _report.Summarize(_report.Destination.ToString(), null, _protocol);
+    public override ConnectionSummary? Summary => _report.Summarize(_report.Destination.ToString(), null, _protocol);
 
-    public IDecision Decision => _report.Sofar();
+    public override IDecision Decision => _report.Sofar();
 
-    /// <summary>Policy is enforced where the connection arrives.</summary>
-    public ConnectionFacts? Facts => null;
-
+    /// <summary>Through a tunnel this ends when bytes begin to move: an idle connection keeps nothing of what came before.</summary>
     public async Task RunAsync()
     {
-        var entry = _lane.Outbound.Add(this);
+        _lane.Outbound.Add(this);
         _lane.Telemetry.Metrics.SourceSockets.Value.Increment();
         try
         {
-            // Steps (1) to (6) are over when bytes begin to move: an idle connection keeps nothing of them.
-            if (await OpenAsync() is { } upstream)
-                _report.Complete(await TransferAsync(upstream));
+            if (await OpenAsync() is not { } upstream)
+                Leave();
+            else if (upstream.Tunnel is { } tunnel)
+                Transfer(tunnel);
+            else
+                ((ITransferOwner)this).Ended(await TransferPlainAsync(upstream));
         }
         catch (Exception fault) when (fault is not OutOfMemoryException)
         {
             _report.Complete(new Failure(Ending.InternalError, $"internal error: {fault.Message}"));
+            Leave();
             throw;
-        }
-        finally
-        {
-            _downstream.Dispose();
-            _lane.Services.Load.Add(_destination, -1);
-            _lane.Telemetry.Metrics.SourceSockets.Value.Decrement();
-            _lane.Outbound.Remove(entry);
         }
     }
 
-    public void Cut(Ending ending)
+    /// <summary>(7) is over: (8).</summary>
+    void ITransferOwner.Ended(TransferResult result)
     {
-        if (_isCut)
-            return;
-        _isCut = true;
+        _report.Complete(result);
+        Leave();
+    }
+
+    protected override void End(Ending ending)
+    {
         _pump?.Cut(ending);
         _plainPump?.Cut(ending);
         if (_pump is not null || _plainPump is not null)
@@ -85,6 +81,16 @@ internal sealed class OutboundConnection : ITrackedConnection
         _downstream.Dispose();
     }
 
+    private void Leave()
+    {
+        if (Tracker is null)
+            return;
+        _downstream.Dispose();
+        _lane.Services.Load.Add(_destination, -1);
+        _lane.Telemetry.Metrics.SourceSockets.Value.Decrement();
+        _lane.Outbound.Remove(this);
+    }
+
     /// <returns>Null: the story is over and reported.</returns>
     private async Task<OpenedUpstream?> OpenAsync()
     {
@@ -92,7 +98,8 @@ internal sealed class OutboundConnection : ITrackedConnection
         _report.IsPartOf(trace);
 
         // (1)
-        if ((_target ?? _downstream.GetOriginalDestination()) is not { } original)
+        var named = ReferenceEquals(_report.Destination, NotKnown) ? _downstream.GetOriginalDestination() : _report.Destination;
+        if (named is not { } original)
             return null;
         _report.Destination = original;
 
@@ -125,7 +132,7 @@ internal sealed class OutboundConnection : ITrackedConnection
             _report.Complete(refusal.Failure);
             return null;
         }
-        if (_isCut)
+        if (IsCut)
             return null;
         Describe(route, source);
 
@@ -133,7 +140,7 @@ internal sealed class OutboundConnection : ITrackedConnection
         var upstream = await UpstreamOpener.OpenAsync(_lane, route, source, _report.Source, trace, Resolved);
         if (upstream.Connection is { } connection)
             _report.Through(connection, upstream.Reused);
-        if (_isCut || upstream.Failure is not null)
+        if (IsCut || upstream.Failure is not null)
         {
             upstream.Discard();
             if (upstream.Failure is { } failure)
@@ -147,15 +154,17 @@ internal sealed class OutboundConnection : ITrackedConnection
         return upstream;
     }
 
-    /// <summary>(7) and, by its result, (8).</summary>
-    private ValueTask<TransferResult> TransferAsync(OpenedUpstream upstream)
+    /// <summary>(7)</summary>
+    private void Transfer(Tunnel tunnel)
     {
-        if (upstream.Tunnel is { } tunnel)
-        {
-            tunnel.ForgetHeaders();
-            _pump = new DuplexPump(_downstream, tunnel, socketIsClient: true, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
-            return _pump.RunAsync();
-        }
+        tunnel.ForgetHeaders();
+        _pump = new DuplexPump(_downstream, tunnel, socketIsClient: true, _report, _lane.Settings.Tunnel.HalfCloseDeadline, _lane.Budget);
+        _pump.Start(this);
+    }
+
+    /// <summary>(7), where no byte passes through this process's memory.</summary>
+    private ValueTask<TransferResult> TransferPlainAsync(OpenedUpstream upstream)
+    {
         if (upstream.Near is { } near)
             return TransferNearAsync(upstream.Socket!, near);
         _plainPump = PlainPump.Start(_lane.Services.PlainPumps, _downstream, upstream.Socket!, _report, _lane.Settings.Tunnel.HalfCloseDeadline);
@@ -174,7 +183,7 @@ internal sealed class OutboundConnection : ITrackedConnection
 
     private void Describe(OutboundRoute route, Workload source)
     {
-        var context = RouteContext.Of(route, source);
+        var context = RouteContext.Of(route, source) with { Target = _report.Destination };
         _destination = route.Destination?.Uid;
         _lane.Services.Load.Add(_destination, 1);
         _protocol = RouteContext.Protocol(route);

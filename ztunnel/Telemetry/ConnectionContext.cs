@@ -37,6 +37,12 @@ internal sealed record ConnectionContext
     /// <summary>The authority of the CONNECT.</summary>
     public string? HboneTarget { get; init; }
 
+    /// <summary>What the connection was made to: connections to one place share it with the rest.</summary>
+    public IPEndPoint? Target { get; init; }
+
+    /// <summary>The host that the client had asked for, where the CONNECT says so.</summary>
+    public string? ForwardedHost { get; init; }
+
     public string? SourceName => Name(Source, SourceLabels);
 
     public string? DestinationName => DestinationLabels is { } said ? OrNull(said.Workload) : Name(Destination, null);

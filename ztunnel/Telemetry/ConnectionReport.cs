@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using Mesh.Hbone;
 using Mesh.Model;
+using Mesh.Model.Policy;
 using Mesh.Model.Workloads;
 using Mesh.Ztunnel.Forwarding;
 
@@ -54,6 +55,7 @@ internal sealed class ConnectionReport : ITransferMeter
     public void Open(ConnectionContext context)
     {
         _context = context = _telemetry.Contexts.Shared(context);
+        Destination = context.Target ?? Destination;
         _times.Decided = _telemetry.Now;
         _series = _telemetry.Series.Get(Key(context));
         _series.Opened();
@@ -106,6 +108,23 @@ internal sealed class ConnectionReport : ITransferMeter
         times.Ended = _telemetry.Now;
         return Record(times, null, null, null);
     }
+
+    /// <summary>What policy is asked about, once the context and the destination are known.</summary>
+    public ConnectionFacts Facts => new()
+    {
+        SourceIdentities = (_context?.SourceIdentity, _context?.ClientIdentity) switch
+        {
+            ({ } peer, { } client) => new SourceIdentities(peer, client),
+            ({ } peer, null) => new SourceIdentities(peer),
+            _ => SourceIdentities.None,
+        },
+        SourceAddress = _source.Address,
+        DestinationAddress = Destination.Address,
+        DestinationPort = (ushort)Destination.Port,
+    };
+
+    /// <summary>The host that the client had asked for, as the CONNECT says.</summary>
+    public string? ForwardedHost => _context?.ForwardedHost;
 
     internal bool IsOutbound => _isOutbound;
 

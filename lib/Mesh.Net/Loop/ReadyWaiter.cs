@@ -2,9 +2,9 @@ using System.Threading.Tasks.Sources;
 
 namespace Mesh.Net.Loop;
 
-/// <summary>The state of one wait for readiness, inside the object that is waited for. Loop thread only; continuations run inline.</summary>
+/// <summary>The state of one wait for readiness, made by the first wait in its direction: most sockets are driven by a handler and never waited for. Loop thread only; continuations run inline.</summary>
 /// <remarks>Not supported, because nobody on a loop needs it: a second waiter, execution context flow, completion from another thread.</remarks>
-internal struct ReadyWaiter
+internal sealed class ReadyWaiter
 {
     private Action<object?>? _continuation;
     private object? _state;
@@ -55,7 +55,7 @@ internal struct ReadyWaiter
         return result;
     }
 
-    internal readonly ValueTaskSourceStatus Status(short token)
+    internal ValueTaskSourceStatus Status(short token)
     {
         Check(token);
         return _phase is Phase.Succeeded or Phase.Ended ? ValueTaskSourceStatus.Succeeded : ValueTaskSourceStatus.Pending;
@@ -74,7 +74,7 @@ internal struct ReadyWaiter
         _state = state;
     }
 
-    private readonly void Check(short token)
+    private void Check(short token)
     {
         if (token != _version)
             throw new InvalidOperationException("The wait was awaited twice.");

@@ -7,9 +7,10 @@ using Mesh.Ztunnel.Forwarding;
 namespace Mesh.Ztunnel.Tests.Forwarding;
 
 /// <summary>A pump between an application's socket and the accepted end of a tunnel; the test holds both outer ends.</summary>
-internal sealed class PumpRig : IAsyncDisposable, ITransferMeter
+internal sealed class PumpRig : IAsyncDisposable, ITransferMeter, ITransferOwner
 {
     private readonly TunnelPair _pair;
+    private readonly TaskCompletionSource<TransferResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private PumpRig(TunnelPair pair, LoopSocket proxy, Socket application)
     {
@@ -31,7 +32,7 @@ internal sealed class PumpRig : IAsyncDisposable, ITransferMeter
 
     public DuplexPump Pump { get; private set; } = null!;
 
-    public Task<TransferResult> Result { get; private set; } = null!;
+    public Task<TransferResult> Result => _result.Task;
 
     public long ForwardedBytes { get; private set; }
 
@@ -47,11 +48,13 @@ internal sealed class PumpRig : IAsyncDisposable, ITransferMeter
             rig.Peer = new TunnelRecorder(pair.Client);
             pair.Client.Attach(rig.Peer);
             rig.Pump = new DuplexPump(proxy, pair.Server, socketIsClient: false, rig, halfCloseDeadline ?? TimeSpan.Zero);
-            rig.Result = rig.Pump.RunAsync().AsTask();
+            rig.Pump.Start(rig);
             return true;
         });
         return rig;
     }
+
+    public void Ended(TransferResult result) => _result.SetResult(result);
 
     public Task OnLoop(Action action) => Loop.InvokeAsync(() =>
     {

@@ -59,6 +59,9 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
 
     public int Attempts { get; set; }
 
+    /// <summary>0 where the client left before there was a response.</summary>
+    public int ReportedStatus => Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !Http.Response.HasStarted ? 0 : Http.Response.StatusCode;
+
     public long BytesReceived { get; set; }
 
     public long BytesSent { get; set; }

@@ -22,12 +22,26 @@ internal sealed record TracingRules
 }
 
 /// <summary>One entry of Telemetry.accessLogging.</summary>
-internal sealed record AccessLoggingRules(bool? Disabled, bool HasFilter);
+internal sealed record AccessLoggingRules
+{
+    public IReadOnlyList<string> Providers { get; init; } = [];
+    public bool? Disabled { get; init; }
+    public string? Filter { get; init; }
+    public int FilterLine { get; init; }
+}
+
+internal sealed record MetricTagRule(string Name, bool Remove, string Value);
+
+/// <summary>One override of Telemetry.metrics; the metric is Istio's word, or a name.</summary>
+internal sealed record MetricOverrideRules(string Metric, int Line, bool? Disabled, IReadOnlyList<MetricTagRule> Tags);
+
+/// <summary>One entry of Telemetry.metrics.</summary>
+internal sealed record MetricsRules(IReadOnlyList<string> Providers, IReadOnlyList<MetricOverrideRules> Overrides);
 
 internal sealed class TelemetryResource : TargetedPolicy
 {
     public override string Kind => "Telemetry";
     public IReadOnlyList<TracingRules> Tracing { get; init; } = [];
     public IReadOnlyList<AccessLoggingRules> AccessLogging { get; init; } = [];
-    public bool HasMetrics { get; init; }
+    public IReadOnlyList<MetricsRules> Metrics { get; init; } = [];
 }

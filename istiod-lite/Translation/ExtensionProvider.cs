@@ -27,9 +27,13 @@ internal sealed record AuthorizerSettings
 /// <summary>opentelemetry: OTLP over gRPC, or over HTTP where a path is written.</summary>
 internal sealed record CollectorSettings(ProviderService Service, string HttpPath, TimeSpan Timeout, uint MaxTagLength, IReadOnlyDictionary<string, string> Headers);
 
+/// <summary>envoyFileAccessLog: at most one of text and fields.</summary>
+internal sealed record FileLogSettings(string Path, string Text, IReadOnlyList<(string Name, string Format)> Fields);
+
 /// <summary>One entry of MeshConfig.extensionProviders. Kinds that nothing here uses keep only their name.</summary>
 internal sealed record ExtensionProvider(string Name)
 {
     public AuthorizerSettings? Authorizer { get; init; }
     public CollectorSettings? Collector { get; init; }
+    public FileLogSettings? FileLog { get; init; }
 }

@@ -10,11 +10,12 @@ internal static class ExtensionProviderReader
     {
         // Istio's other kinds are valid there; whoever names one of them is told that it has no effect.
         provider.Ignore("zipkin", "lightstep", "datadog", "stackdriver", "opencensus", "skywalking", "prometheus",
-            "envoyFileAccessLog", "envoyHttpAls", "envoyTcpAls", "envoyOtelAls", "sds");
+            "envoyHttpAls", "envoyTcpAls", "envoyOtelAls", "sds");
         return new ExtensionProvider(provider.Required("name"))
         {
             Authorizer = provider.Object("envoyExtAuthzGrpc", r => Authorizer(r, isHttp: false)) ?? provider.Object("envoyExtAuthzHttp", r => Authorizer(r, isHttp: true)),
             Collector = provider.Object("opentelemetry", Collector),
+            FileLog = provider.Object("envoyFileAccessLog", FileLog),
         };
     }
 
@@ -27,6 +28,19 @@ internal static class ExtensionProviderReader
         if (port is null)
             reader.Faults.Add(reader.LineOf("port"), $"{reader.Path}.port is missing", "add port");
         return new ProviderService(slash < 0 ? null : text[..slash], text[(slash + 1)..], port ?? 0);
+    }
+
+    private static FileLogSettings FileLog(FieldReader reader)
+    {
+        reader.Ignore("omitEmptyValues");
+        var text = string.Empty;
+        IReadOnlyDictionary<string, string>? labels = null;
+        reader.Object("logFormat", f =>
+        {
+            text = f.String("text") ?? string.Empty;
+            labels = f.StringMap("labels");
+        });
+        return new FileLogSettings(reader.String("path") ?? string.Empty, text, [.. (labels ?? new Dictionary<string, string>(StringComparer.Ordinal)).Select(l => (l.Key, l.Value))]);
     }
 
     private static CollectorSettings Collector(FieldReader reader)

@@ -41,6 +41,10 @@ internal static class MeshConfigReader
             RootNamespace = reader.String("rootNamespace") is { Length: > 0 } root2 ? root2 : settings.RootNamespace,
             ConnectTimeout = reader.Duration("connectTimeout") ?? settings.ConnectTimeout,
             ExtensionProviders = reader.Objects("extensionProviders", ExtensionProviderReader.Read),
+            AccessLog = new AccessLogSettings(
+                reader.String("accessLogFile") ?? settings.AccessLog.File,
+                reader.String("accessLogFormat") ?? settings.AccessLog.Format,
+                reader.Choice("accessLogEncoding", settings.AccessLog.IsJson, ("TEXT", false), ("JSON", true))),
             DefaultRetry = reader.Object("defaultHttpRetryPolicy", HttpPartsDecoder.Retry) ?? settings.DefaultRetry,
         };
         Tracing(mapping, faults, ref result);
@@ -59,6 +63,8 @@ internal static class MeshConfigReader
     {
         if (mesh.Find("defaultProviders") is YamlMapping providers && new FieldReader(providers, "mesh.defaultProviders", faults).Strings("tracing") is { Count: > 0 } names)
             settings = settings with { DefaultTracingProviders = names };
+        if (mesh.Find("defaultProviders") is YamlMapping defaults && new FieldReader(defaults, "mesh.defaultProviders", faults).Strings("accessLogging") is { Count: > 0 } logs)
+            settings = settings with { DefaultAccessLogProviders = logs };
         if (mesh.Find("defaultConfig") is YamlMapping config && config.Find("tracing") is YamlMapping tracing
             && new FieldReader(tracing, "mesh.defaultConfig.tracing", faults).Double("sampling", 0, 100) is { } sampling)
             settings = settings with { TraceSampling = sampling };

@@ -14,6 +14,9 @@ internal enum EntryVisibility
 
 internal sealed record VisibilityPolicy(IReadOnlyList<LabelSelector> NamespaceSelectors, EntryVisibility Visibility);
 
+/// <summary>MeshConfig.accessLogFile, accessLogFormat and accessLogEncoding.</summary>
+internal sealed record AccessLogSettings(string File, string Format, bool IsJson);
+
 /// <summary>What the control plane was told besides the documents. Names of the environment variables are Istio's.</summary>
 internal sealed record MeshSettings
 {
@@ -45,6 +48,9 @@ internal sealed record MeshSettings
     public IReadOnlyList<ExtensionProvider> ExtensionProviders { get; init; } = [];
     /// <summary>MeshConfig.defaultProviders.tracing.</summary>
     public IReadOnlyList<string> DefaultTracingProviders { get; init; } = [];
+    /// <summary>MeshConfig.defaultProviders.accessLogging.</summary>
+    public IReadOnlyList<string> DefaultAccessLogProviders { get; init; } = [];
+    public AccessLogSettings AccessLog { get; init; } = new(string.Empty, string.Empty, IsJson: false);
     /// <summary>Percent of requests that bring no decision; MeshConfig.defaultConfig.tracing.sampling, Istio's default otherwise.</summary>
     public double TraceSampling { get; init; } = 1;
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);

@@ -17,10 +17,10 @@ internal sealed class Telemetries(WaypointInput input, WaypointInfo waypoint, Ro
     public Mesh.Waypoint.V1.Telemetry? For(MeshService? service)
     {
         var layers = Layers(service).ToList();
-        foreach (var layer in layers)
-            Warn(layer);
         var result = new Mesh.Waypoint.V1.Telemetry { Tracing = Tracing(layers), AccessLogDisabled = layers.SelectMany(l => l.AccessLogging).LastOrDefault(a => a.Disabled is not null)?.Disabled ?? false };
-        return result.Tracing is null && !result.AccessLogDisabled ? null : result;
+        result.AccessLog = new AccessLogs(input.Settings, waypoint.Gateway, context).For([.. layers.SelectMany(l => l.AccessLogging.Select(a => (l, a)))]);
+        result.Metrics.AddRange(MetricOverrides.For(layers.SelectMany(l => l.Metrics.Select(m => (l, m))), context));
+        return result.Tracing is null && !result.AccessLogDisabled && result.AccessLog is null && result.Metrics.Count == 0 ? null : result;
     }
 
     private IEnumerable<TelemetryResource> Layers(MeshService? service)
@@ -46,14 +46,6 @@ internal sealed class Telemetries(WaypointInput input, WaypointInfo waypoint, Ro
                 }
             }
         }
-    }
-
-    private void Warn(TelemetryResource telemetry)
-    {
-        if (telemetry.HasMetrics)
-            context.Report(telemetry, 0, "its metrics overrides have no effect here; the istio_* metrics keep their names and labels", "remove the block, or change labels where they are scraped");
-        if (telemetry.AccessLogging.Any(a => a.HasFilter))
-            context.Report(telemetry, 0, "its accessLogging filter has no effect here; every request is logged", "remove the filter, or filter where the log is read");
     }
 
     private Tracing? Tracing(List<TelemetryResource> layers)

@@ -1,5 +1,7 @@
 using System.Net;
 using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Telemetry.AccessLogs;
+using Mesh.Waypoint.Telemetry.Overrides;
 using Mesh.Waypoint.Telemetry.Tracing;
 
 namespace Mesh.Waypoint.Routing;
@@ -20,6 +22,8 @@ internal sealed class Destination
         Addresses = [.. service.Addresses.Select(a => ParseAddress(a.Span, service))];
         Tracing = service.Telemetry?.Tracing is { } tracing ? new TracingRule(tracing) : null;
         IsLogged = service.Telemetry?.AccessLogDisabled != true;
+        AccessLog = service.Telemetry?.AccessLog is { } log ? new AccessLogRule(log) : null;
+        Metrics = service.Telemetry?.Metrics is { Count: > 0 } overrides ? new MetricRules(overrides) : null;
         _ports = service.Ports.Where(p => p.Port != 0).ToDictionary(p => (int)p.Port, p => new PortRoutes(p, clusters));
         _anyPort = service.Ports.FirstOrDefault(p => p.Port == 0) is { } any ? new PortRoutes(any, clusters) : null;
     }
@@ -40,6 +44,12 @@ internal sealed class Destination
     public TracingRule? Tracing { get; }
 
     public bool IsLogged { get; }
+
+    /// <summary>Null: everything is logged, in the waypoint's own lines.</summary>
+    public AccessLogRule? AccessLog { get; }
+
+    /// <summary>Null: metrics are as they always are.</summary>
+    public MetricRules? Metrics { get; }
 
     /// <summary>With 0 for "any port".</summary>
     public IEnumerable<(int Number, PortRoutes Port)> Ports =>

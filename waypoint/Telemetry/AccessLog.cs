@@ -4,19 +4,30 @@ using Mesh.Waypoint.Forwarding;
 namespace Mesh.Waypoint.Telemetry;
 
 /// <summary>One line per request or connection, with Envoy's field names (reference 5.7) and both identities.</summary>
-internal sealed class AccessLog(LogSink sink)
+internal sealed class AccessLog(LogSink sink, TimeProvider? time = null)
 {
     public const string Target = "access";
 
     private readonly Log _log = sink.For(Target);
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
 
     public void Write(Exchange exchange, TimeSpan duration)
     {
         if (!_log.IsEnabled(LogSeverity.Info) || exchange.Destination is { IsLogged: false })
             return;
+        if (exchange.Destination?.AccessLog is { } rule)
+        {
+            if (!rule.Takes(exchange))
+                return;
+            if (rule.Format is { } format)
+            {
+                _log.Raw(format.Render(exchange, duration, _time.GetUtcNow()));
+                return;
+            }
+        }
+
         var http = exchange.Http;
         var request = http.Request;
-        var status = exchange.Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !http.Response.HasStarted ? 0 : http.Response.StatusCode;
         _log.Event(LogSeverity.Info, "request complete")
             .Address("src.addr", exchange.Connection.Caller.Address)
             .Text("src.identity", exchange.Connection.Caller.Spiffe)
@@ -27,7 +38,7 @@ internal sealed class AccessLog(LogSink sink)
             .Text("path", exchange.OriginalPath)
             .Text("protocol", request.Protocol)
             .Text("authority", exchange.Facts?.Authority)
-            .Number("response_code", status)
+            .Number("response_code", exchange.ReportedStatus)
             .Text("response_flags", exchange.Flags.ToText())
             .Text("response_code_details", exchange.Details)
             .Text("upstream_transport_failure_reason", exchange.UpstreamFailure)
@@ -52,7 +63,7 @@ internal sealed class AccessLog(LogSink sink)
 
     public void Write(ConnectionReport report)
     {
-        if (!_log.IsEnabled(LogSeverity.Info) || report.Destination is { IsLogged: false })
+        if (!_log.IsEnabled(LogSeverity.Info) || report.Destination is { IsLogged: false } || report.Destination?.AccessLog?.Takes(report) == false)
             return;
         _log.Event(LogSeverity.Info, "connection complete")
             .Address("src.addr", report.Connection.Caller.Address)

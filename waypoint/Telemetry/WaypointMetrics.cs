@@ -4,6 +4,7 @@ using Mesh.Runtime.Metrics;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Routing;
+using Mesh.Waypoint.Telemetry.Overrides;
 
 namespace Mesh.Waypoint.Telemetry;
 
@@ -37,6 +38,7 @@ internal sealed class WaypointMetrics
     private readonly CounterFamily _sent;
     private readonly CounterFamily _received;
     private readonly ConcurrentDictionary<SeriesKey, RequestSeries> _series = new();
+    private readonly ConcurrentDictionary<LabelSet, bool> _adjusted = new();
 
     public WaypointMetrics(MetricRegistry registry, ClusterRegistry clusters)
     {
@@ -77,7 +79,6 @@ internal sealed class WaypointMetrics
 
     public void Record(Exchange exchange, TimeSpan duration)
     {
-        var clientLeft = exchange.Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !exchange.Http.Response.HasStarted;
         var key = new SeriesKey(
             exchange.Connection.Caller.Spiffe,
             exchange.Connection.Caller.Labels,
@@ -85,8 +86,18 @@ internal sealed class WaypointMetrics
             exchange.Endpoint,
             exchange.Facts is { IsGrpc: true } ? "grpc" : "http",
             exchange.Flags,
-            clientLeft ? 0 : exchange.Http.Response.StatusCode,
+            exchange.ReportedStatus,
             exchange.GrpcStatus);
+        if (exchange.Destination?.Metrics is { } rules)
+        {
+            var adjusted = new AdjustedLabels(rules, RequestLabels, RequestValues(key, exchange.Connection.Caller), new RequestAttributes(exchange), _adjusted);
+            adjusted.Of(_requests)?.Increment();
+            adjusted.Of(_duration)?.Observe(duration.TotalMilliseconds);
+            adjusted.Of(_requestBytes)?.Observe(exchange.BytesReceived);
+            adjusted.Of(_responseBytes)?.Observe(exchange.BytesSent);
+            return;
+        }
+
         if (!_series.TryGetValue(key, out var series))
             series = _series.GetOrAdd(key, MakeRequestSeries(key, exchange.Connection.Caller));
         series.Requests.Increment();
@@ -98,6 +109,16 @@ internal sealed class WaypointMetrics
     public void Record(ConnectionReport report)
     {
         var key = new SeriesKey(report.Connection.Caller.Spiffe, report.Connection.Caller.Labels, report.Destination, report.Endpoint, "tcp", report.Flags, 0, null);
+        if (report.Destination?.Metrics is { } rules)
+        {
+            var adjusted = new AdjustedLabels(rules, TcpLabels, Values(key, report.Connection.Caller), new ConnectionAttributes(report), _adjusted);
+            adjusted.Of(_opened)?.Increment();
+            adjusted.Of(_closed)?.Increment();
+            adjusted.Of(_sent)?.Add(report.BytesSent);
+            adjusted.Of(_received)?.Add(report.BytesReceived);
+            return;
+        }
+
         var labels = LabelSet.Of(TcpLabels, Values(key, report.Connection.Caller));
         _opened.With(labels).Increment();
         _closed.With(labels).Increment();
@@ -107,15 +128,16 @@ internal sealed class WaypointMetrics
 
     private RequestSeries MakeRequestSeries(SeriesKey key, Caller caller)
     {
-        string[] values =
-        [
-            .. Values(key, caller),
-            key.Status.ToString(CultureInfo.InvariantCulture),
-            key.GrpcStatus?.ToString(CultureInfo.InvariantCulture) ?? string.Empty,
-        ];
-        var labels = LabelSet.Of(RequestLabels, values);
+        var labels = LabelSet.Of(RequestLabels, RequestValues(key, caller));
         return new RequestSeries(_requests.With(labels), _duration.With(labels), _requestBytes.With(labels), _responseBytes.With(labels));
     }
+
+    private static string[] RequestValues(SeriesKey key, Caller caller) =>
+    [
+        .. Values(key, caller),
+        key.Status.ToString(CultureInfo.InvariantCulture),
+        key.GrpcStatus?.ToString(CultureInfo.InvariantCulture) ?? string.Empty,
+    ];
 
     private static string[] Values(SeriesKey key, Caller caller)
     {

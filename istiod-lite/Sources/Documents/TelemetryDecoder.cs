@@ -13,7 +13,6 @@ internal static class TelemetryDecoder
 
     private static TelemetryResource Read(ObjectMeta meta, DocumentPosition position, FieldReader spec)
     {
-        spec.Ignore("metrics");
         return new TelemetryResource
         {
             Meta = meta,
@@ -23,7 +22,7 @@ internal static class TelemetryDecoder
             // A waypoint is the server's side of a request: what is for clients alone does not concern it.
             Tracing = [.. spec.Objects("tracing", Tracing).Where(t => t.IsForServers).Select(t => t.Rules)],
             AccessLogging = [.. spec.Objects("accessLogging", AccessLogging).Where(a => a.IsForServers).Select(a => a.Rules)],
-            HasMetrics = spec.Has("metrics"),
+            Metrics = spec.Objects("metrics", Metrics),
         };
     }
 
@@ -46,10 +45,39 @@ internal static class TelemetryDecoder
 
     private static ForMode<AccessLoggingRules> AccessLogging(FieldReader a)
     {
-        Providers(a);
-        var hasFilter = a.Has("filter");
-        a.Ignore("filter");
-        return new ForMode<AccessLoggingRules>(IsForServers(a), new AccessLoggingRules(a.Bool("disabled"), hasFilter));
+        string? filter = null;
+        var line = a.LineOf("filter");
+        a.Object("filter", f => filter = f.Required("expression"));
+        return new ForMode<AccessLoggingRules>(IsForServers(a), new AccessLoggingRules { Providers = Providers(a), Disabled = a.Bool("disabled"), Filter = filter, FilterLine = line });
+    }
+
+    private static MetricsRules Metrics(FieldReader m)
+    {
+        m.Ignore("reportingInterval");
+        return new MetricsRules(Providers(m), [.. m.Objects("overrides", Override).Where(o => o.IsForServers).Select(o => o.Rules)]);
+    }
+
+    private static ForMode<MetricOverrideRules> Override(FieldReader o)
+    {
+        var isForServers = true;
+        string? metric = null;
+        o.Object("match", m =>
+        {
+            isForServers = Mode(m);
+            metric = m.String("metric") ?? m.String("customMetric");
+        });
+        var tags = o.Map("tagOverrides", (node, field) => o.ReadObject(node, field, MetricTag)) ?? new Dictionary<string, MetricTagRule?>(StringComparer.Ordinal);
+        return new ForMode<MetricOverrideRules>(isForServers, new MetricOverrideRules(metric ?? "ALL_METRICS", o.Line, o.Bool("disabled"),
+            [.. tags.Where(t => t.Value is not null).OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => t.Value! with { Name = t.Key })]));
+    }
+
+    private static MetricTagRule MetricTag(FieldReader tag)
+    {
+        var remove = tag.Choice("operation", false, ("UPSERT", false), ("REMOVE", true));
+        var value = tag.String("value") ?? string.Empty;
+        if (!remove && value.Length == 0)
+            tag.Faults.Add(tag.Line, $"{tag.Path} has no value", "write value, or operation: REMOVE");
+        return new MetricTagRule(string.Empty, remove, value);
     }
 
     private static IReadOnlyList<string> Providers(FieldReader reader) => [.. reader.Objects("providers", p => p.Required("name"))];
@@ -57,9 +85,11 @@ internal static class TelemetryDecoder
     private static bool IsForServers(FieldReader reader)
     {
         var mode = true;
-        reader.Object("match", m => mode = m.Choice("mode", true, ("CLIENT_AND_SERVER", true), ("SERVER", true), ("CLIENT", false)));
+        reader.Object("match", m => mode = Mode(m));
         return mode;
     }
+
+    private static bool Mode(FieldReader match) => match.Choice("mode", true, ("CLIENT_AND_SERVER", true), ("SERVER", true), ("CLIENT", false));
 
     private static SpanTagRule Tag(FieldReader tag)
     {

@@ -32,6 +32,14 @@ public sealed class Log
         return line;
     }
 
+    /// <summary>A whole line in a form of its own, which is written as it is. Ask <see cref="IsEnabled"/> first.</summary>
+    public void Raw(string line)
+    {
+        var made = _sink.Rent();
+        made.BeginRaw(line);
+        made.Write();
+    }
+
     public void Write(LogSeverity severity, string message)
     {
         if (IsEnabled(severity))

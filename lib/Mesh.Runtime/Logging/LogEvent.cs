@@ -24,6 +24,9 @@ public sealed class LogEvent
 
     internal string Message { get; private set; } = string.Empty;
 
+    /// <summary>The message is the line.</summary>
+    internal bool IsRaw { get; private set; }
+
     internal int Count { get; private set; }
 
     internal ReadOnlySpan<LogField> Fields => _fields.AsSpan(0, Count);
@@ -57,8 +60,15 @@ public sealed class LogEvent
         Count = 0;
     }
 
+    internal void BeginRaw(string line)
+    {
+        Begin(LogSeverity.Info, string.Empty, null, line, 0);
+        IsRaw = true;
+    }
+
     internal void Clear()
     {
+        IsRaw = false;
         Array.Clear(_fields, 0, Count);
         Count = 0;
         Span = null;

@@ -183,7 +183,16 @@ public sealed class LogSink : IDisposable
         while (_waiting.TryDequeue(out var line))
         {
             Interlocked.Decrement(ref _count);
-            _formatter.Format(_buffer, line);
+            if (line.IsRaw)
+            {
+                _buffer.Text(line.Message);
+                _buffer.Byte((byte)'\n');
+            }
+            else
+            {
+                _formatter.Format(_buffer, line);
+            }
+
             Recycle(line);
             if (_buffer.Length >= LargestWrite)
                 WriteOut();

@@ -1,0 +1,89 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Mesh.Model.Expressions;
+
+namespace Mesh.Waypoint.Telemetry.AccessLogs;
+
+/// <summary>A line of the access log in a form that the user wrote: Envoy's format strings as text, or as the values of a JSON object. Compiled once.</summary>
+internal sealed class LogLineFormat
+{
+    private readonly LogFormatPart[]? _text;
+    private readonly (string Name, LogFormatPart[] Parts)[] _fields = [];
+
+    private LogLineFormat(LogFormatPart[] text) => _text = text;
+
+    private LogLineFormat((string Name, LogFormatPart[] Parts)[] fields) => _fields = fields;
+
+    /// <exception cref="ConfigurationException">A command that is not known, or a percent sign that stands alone.</exception>
+    public static LogLineFormat OfText(string format) => new(Parse(format.TrimEnd('\n')));
+
+    /// <exception cref="ConfigurationException">As <see cref="OfText"/>.</exception>
+    public static LogLineFormat OfFields(IEnumerable<(string Name, string Format)> fields) => new([.. fields.Select(f => (f.Name, Parse(f.Format)))]);
+
+    /// <returns>Without the line's end. No character of a client's can end it either.</returns>
+    public string Render(Exchange exchange, TimeSpan duration, DateTimeOffset now)
+    {
+        var facts = new LogFacts(exchange, duration, now - duration);
+        if (_text is null)
+            return Json(facts);
+        var line = new StringBuilder(256);
+        foreach (var part in _text)
+            Append(line, part.Literal ?? LogValues.Of(part, facts) ?? "-");
+        return line.ToString();
+    }
+
+    private static LogFormatPart[] Parse(string format)
+    {
+        try
+        {
+            return LogFormatPart.Parse(format);
+        }
+        catch (ExpressionException e)
+        {
+            throw new ConfigurationException(e.Message);
+        }
+    }
+
+    private string Json(in LogFacts facts)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            foreach (var (name, parts) in _fields)
+                Write(json, name, parts, facts);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    private static void Write(Utf8JsonWriter json, string name, LogFormatPart[] parts, in LogFacts facts)
+    {
+        if (parts is [{ Literal: null } only])
+        {
+            // A command alone keeps its type, as in Envoy's typed JSON.
+            var value = LogValues.Of(only, facts);
+            if (value is null)
+                json.WriteNull(name);
+            else if (only.IsNumber && long.TryParse(value, CultureInfo.InvariantCulture, out var number))
+                json.WriteNumber(name, number);
+            else
+                json.WriteString(name, value);
+            return;
+        }
+
+        var text = new StringBuilder();
+        foreach (var part in parts)
+            text.Append(part.Literal ?? LogValues.Of(part, facts) ?? "-");
+        json.WriteString(name, text.ToString());
+    }
+
+    private static void Append(StringBuilder line, string value)
+    {
+        foreach (var c in value)
+            line.Append(char.IsControl(c) ? '?' : c);
+    }
+}

@@ -66,7 +66,7 @@ internal sealed class GatewayRoutes(RouteContext context)
     private static int ByPrecedence(Candidate a, Candidate b)
     {
         var order = PathRank(b.Match).CompareTo(PathRank(a.Match));
-        order = order != 0 ? order : b.Match.Path.Length.CompareTo(a.Match.Path.Length);
+        order = order != 0 ? order : PathLength(b.Match).CompareTo(PathLength(a.Match));
         order = order != 0 ? order : (b.Match.Method is not null).CompareTo(a.Match.Method is not null);
         order = order != 0 ? order : b.Match.Headers.Count.CompareTo(a.Match.Headers.Count);
         order = order != 0 ? order : b.Match.QueryParams.Count.CompareTo(a.Match.QueryParams.Count);
@@ -82,6 +82,10 @@ internal sealed class GatewayRoutes(RouteContext context)
         GatewayPathType.PathPrefix => 1,
         _ => 0,
     };
+
+    // A slash at the end of a prefix says nothing.
+    private static int PathLength(GatewayMatch match) =>
+        match.PathType is GatewayPathType.PathPrefix ? match.Path.AsSpan().TrimEnd('/').Length : match.Path.Length;
 
     private HttpRoute Route(Candidate candidate, int port)
     {

@@ -18,13 +18,17 @@ using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Routing;
 using Mesh.Waypoint.Tests.Harness;
 using Mesh.Waypoint.Transport;
+using Mesh.Xds.Wds;
 
 namespace Mesh.Waypoint.Tests.Recorded;
 
 /// <summary>One scenario standing: its instances, their nodes' proxies, and a waypoint on a real HBONE port, configured by our translation of its documents.</summary>
 internal sealed class RecordedMesh : IAsyncDisposable
 {
-    private static readonly TimeSpan LogPatience = TimeSpan.FromSeconds(5);
+    /// <summary>The waypoint's pod in the documents.</summary>
+    private static readonly IPAddress RecordedAddress = IPAddress.Parse("127.30.0.1");
+
+    private static readonly TimeSpan LogPatience = TimeSpan.FromSeconds(2);
 
     private readonly LoopbackRange _range = LoopbackRange.Take();
     private readonly EventLoop _loop = EventLoop.Start("waypoint");
@@ -42,6 +46,9 @@ internal sealed class RecordedMesh : IAsyncDisposable
 
     public IPEndPoint Entrance { get; private set; } = null!;
 
+    /// <summary>What the control plane tells the node agents.</summary>
+    public MeshUpdate World { get; } = new();
+
     public static async Task<RecordedMesh> StartAsync(Scenario scenario)
     {
         var mesh = new RecordedMesh();
@@ -56,7 +63,7 @@ internal sealed class RecordedMesh : IAsyncDisposable
         mesh.Entrance = await mesh._loop.InvokeAsync(() =>
         {
             mesh._entrance = new HboneEntrance(mesh._loop, identity, mesh.Waypoint.DataPath.Inbound, () => mesh.Waypoint.Configuration.Routes, new HboneOptions(), mesh._log.For("inbound"), CancellationToken.None);
-            return mesh._entrance.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+            return mesh._entrance.Listen(new IPEndPoint(mesh._range.Map(RecordedAddress), TunnelFacts.HbonePort));
         });
         return mesh;
     }
@@ -113,6 +120,8 @@ internal sealed class RecordedMesh : IAsyncDisposable
             .SelectMany(f => ParsedFile.Parse(Path.GetFileName(f), File.ReadAllBytes(f)).Resources);
         var settings = MeshSettings.FromEnvironment(new Hashtable(), []);
         var translated = MeshTranslator.Translate(new ResourceSet(resources), settings, AddressBook.Empty);
+        foreach (var address in translated.Addresses.Values)
+            WdsDecoder.Decode(Moved(address.Address), World);
         var configuration = translated.Waypoints["shop/waypoint"];
         List<V1.Cluster> clusters = [.. configuration.Clusters.Values.Select(c => Moved((V1.Cluster)c))];
         Assert.Empty(Waypoint.Configuration.ApplyClusters(clusters.Select(c => (c.Name, c)), []));
@@ -156,6 +165,18 @@ internal sealed class RecordedMesh : IAsyncDisposable
             endpoint.Address = ByteString.CopyFrom(_range.Map(new IPAddress(endpoint.Address.Span)).GetAddressBytes());
         if (moved.OutlierDetection is { } outlier)
             outlier.AlwaysEjectOne = false;
+        return moved;
+    }
+
+    // Pods move, services stay: nobody dials their addresses.
+    private Istio.Workload.Address Moved(Istio.Workload.Address address)
+    {
+        var moved = address.Clone();
+        if (moved.Workload is not { } workload)
+            return moved;
+        var addresses = workload.Addresses.Select(a => a.Length == 4 ? ByteString.CopyFrom(_range.Map(new IPAddress(a.Span)).GetAddressBytes()) : a).ToList();
+        workload.Addresses.Clear();
+        workload.Addresses.Add(addresses);
         return moved;
     }
 

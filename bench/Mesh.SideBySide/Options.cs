@@ -60,6 +60,20 @@ internal sealed class GrowthOptions
     public string? Results { get; set; }
 }
 
+/// <summary>Memory of idle connections.</summary>
+[Verb("idle", HelpText = "How the memory of a pair of agents grows with idle connections (bench/side-by-side/run.sh --idle calls this).")]
+internal sealed class IdleOptions
+{
+    [Option("root", Required = true, HelpText = "The clone.")]
+    public string Root { get; set; } = string.Empty;
+
+    [Option("connections", Default = 100_000, HelpText = "At most; ports and descriptors may allow fewer.")]
+    public int Connections { get; set; }
+
+    [Option("ztunnel", HelpText = "Another ztunnel with the same settings in the place of ours.")]
+    public string? Ztunnel { get; set; }
+}
+
 /// <summary>Our waypoint's request path on plain sockets.</summary>
 [Verb("waypoint", HelpText = "The waypoint's request path on plain sockets, as a peer of the HTTP rows.")]
 internal sealed class WaypointOptions

@@ -4,6 +4,7 @@
 #   --only WORD        only the rows whose name contains WORD (may be repeated); --list shows the names
 #   --brief            only what the rows of the table need: 8 minutes instead of 30
 #   --rounds N, --seconds N
+#   --idle             instead: how the agents' memory grows with idle connections (--connections N)
 #   --peer FILE        one more peer (see bench/side-by-side/peers); --ztunnel PATH: another ztunnel of the same settings, e.g. the Rust one
 # Needs root (network namespaces) and the Debian packages below, which it installs when they are missing. docs/performance.md says what is measured.
 set -uo pipefail
@@ -31,4 +32,6 @@ if [ "${BENCH_NO_BUILD:-}" != 1 ]; then
 fi
 
 ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"
-exec "$root/bench/Mesh.SideBySide/bin/Release/net10.0/side-by-side" "${BENCH_VERB:-run}" --root "$root" "$@"
+verb=${BENCH_VERB:-run}
+if [ "${1:-}" = --idle ]; then verb=idle; shift; fi
+exec "$root/bench/Mesh.SideBySide/bin/Release/net10.0/side-by-side" "$verb" --root "$root" "$@"

@@ -51,7 +51,6 @@ public sealed class HboneClientConnection : HboneConnection
         var stream = Engine.OpenStream(headers, endStream: false);
         var pending = new PendingConnect(this, stream, reused);
         stream.UserState = pending;
-        Track(stream);
         pending.Deadline = Loop.Schedule(_options.ResponseTimeout, pending.TimedOut);
         return new ValueTask<TunnelResult>(pending.Answer.Task);
     }

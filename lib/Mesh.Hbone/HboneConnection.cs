@@ -180,7 +180,6 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
 
     void IHttp2Handler.OnStreamClosed(Http2Stream stream)
     {
-        _open.Remove(stream);
         StreamClosed();
         CloseIfDrained();
     }
@@ -212,11 +211,6 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
         Closed(error.ToString(), afterFlush: true);
     }
 
-    // Streams whose owner must hear when the connection breaks; the engine does not report what it cannot know.
-    private readonly HashSet<Http2Stream> _open = [];
-
-    private protected void Track(Http2Stream stream) => _open.Add(stream);
-
     private void CloseIfDrained()
     {
         var nobodyOpensMore = Engine.IsPeerDraining || (Engine.Role == Http2Role.Client && Engine.IsDraining);
@@ -247,7 +241,8 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
             CloseAfterFlush();
         IsClosed = true;
         HboneHousekeeping.Of(Loop).Remove(this);
-        foreach (var stream in _open.ToArray())
+        // The engine does not report what it cannot know.
+        foreach (var stream in Engine.Streams.ToArray())
         {
             if (stream.UserState is Tunnel tunnel)
                 tunnel.WasReset(null, byPeer: true);
@@ -255,7 +250,6 @@ public abstract class HboneConnection : IHttp2Handler, ITransportHandler, IFlush
                 OnStreamFailed(stream, null, byPeer: true);
         }
 
-        _open.Clear();
         OnConnectionClosed(reason);
         if (!_closeRequested)
             _transport.Dispose();

@@ -25,7 +25,6 @@ public sealed class HboneServerConnection : HboneConnection
             return; // trailers carry nothing in a tunnel
         var request = new TunnelRequest(this, stream, headers, endStream);
         stream.UserState = request;
-        Track(stream);
         _onTunnel(request);
     }
 

@@ -55,7 +55,7 @@ internal sealed class ConfigDump(ZtunnelSettings settings, MeshState mesh, Certi
         };
     }
 
-    private static JsonObject PodDump(IReadOnlyList<PodState> states)
+    internal static JsonObject PodDump(IReadOnlyList<PodState> states)
     {
         var dump = new JsonObject();
         foreach (var state in states)

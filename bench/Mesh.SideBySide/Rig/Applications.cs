@@ -22,6 +22,7 @@ internal sealed class Applications(Network network, string folder) : IAsyncDispo
                 access_log off;
                 keepalive_requests 1000000000;
                 keepalive_timeout 1h;
+                client_header_timeout 1h;
                 server {
                     listen {{Port}} backlog=8192;
                     location / { return 200 "{{new string('x', 128)}}"; }
@@ -34,7 +35,7 @@ internal sealed class Applications(Network network, string folder) : IAsyncDispo
     }
 
     /// <summary>What this process, and so the programs it starts, may have open.</summary>
-    private static int OpenFiles() =>
+    public static int OpenFiles() =>
         int.Parse(File.ReadLines("/proc/self/limits").First(l => l.StartsWith("Max open files", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[3]);
 
     public async ValueTask DisposeAsync()

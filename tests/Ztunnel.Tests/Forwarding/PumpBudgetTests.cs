@@ -22,10 +22,12 @@ public sealed class PumpBudgetTests
         await using var pair = await TunnelPair.OpenAsync();
         var (proxy, application) = await TunnelPair.ApplicationAsync(pair.Loop);
         application.ReceiveTimeout = 30_000;
-        var result = await pair.Loop.InvokeAsync(() =>
+        var owner = await pair.Loop.InvokeAsync(() =>
         {
             pair.Client.Attach(new Echo(pair.Client));
-            return new Started(new DuplexPump(proxy, pair.Server, socketIsClient: false, new NoMeter(), TimeSpan.Zero).RunAsync().AsTask());
+            var told = new Owner();
+            new DuplexPump(proxy, pair.Server, socketIsClient: false, new NoMeter(), TimeSpan.Zero).Start(told);
+            return told;
         });
 
         Exchange(application, bytes, WarmUp);
@@ -35,7 +37,7 @@ public sealed class PumpBudgetTests
 
         Assert.InRange(allocated, 0, Overhead);
         application.Dispose();
-        await result.End.WaitAsync(TimeSpan.FromSeconds(30));
+        await owner.End.WaitAsync(TimeSpan.FromSeconds(30));
         await pair.Loop.InvokeAsync(proxy.Dispose);
     }
 
@@ -54,7 +56,14 @@ public sealed class PumpBudgetTests
         }
     }
 
-    private sealed record Started(Task<TransferResult> End);
+    private sealed class Owner : ITransferOwner
+    {
+        private readonly TaskCompletionSource<TransferResult> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<TransferResult> End => _end.Task;
+
+        public void Ended(TransferResult result) => _end.SetResult(result);
+    }
 
     private sealed class Echo(Tunnel tunnel) : ITunnelHandler
     {

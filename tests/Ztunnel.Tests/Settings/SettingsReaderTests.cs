@@ -132,4 +132,12 @@ public sealed class SettingsReaderTests
         Assert.True(Read(("UNSTABLE_ENABLE_SOCKS5", "true")).IsIllegalPort(15080));
         Assert.False(Read().IsIllegalPort(8080));
     }
+
+    [Fact]
+    public void NameThatLooksLikeOurs_AndIsNone_IsReported()
+    {
+        var env = new EnvironmentSettings(new Dictionary<string, string>(StringComparer.Ordinal) { ["ZTUNNEL_WORKER_THREAD"] = "2", ["ZTUNNEL_WORKER_THREADS"] = "2", ["SOMEBODY_ELSES"] = "2" });
+        SettingsReader.Read(env);
+        Assert.Equal(["ZTUNNEL_WORKER_THREAD"], SettingsReader.Unknown(env));
+    }
 }

@@ -40,6 +40,7 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
     private readonly HboneOptions _hbone = new();
     private readonly List<IDisposable> _open = [];
     private readonly TcpListener _application;
+    private readonly List<TcpListener> _others = [];
     private readonly Dictionary<SpiffeId, WorkloadCertificate> _issued = [];
     private LocalPods? _near;
     private HboneServer _server = null!;
@@ -93,7 +94,7 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
     {
         var rig = new StoryRig(time);
         rig.Mesh.Apply(world?.Invoke(rig) ?? rig.World());
-        _ = rig.EchoAsync();
+        _ = EchoAsync(rig._application);
         await rig.Loop.InvokeAsync(() =>
         {
             rig.Wire(environment);
@@ -122,6 +123,23 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
         Action = action,
         Rules = [new PolicyRule([new PolicyClause([match])])],
     };
+
+    /// <summary>Nothing is logged from now on: the lines are kept in memory.</summary>
+    public void Mute()
+    {
+        Assert.True(LogFilter.TryParse("off", out var filter, out _));
+        _sink.Filter = filter;
+    }
+
+    /// <summary>One more application that says what it hears.</summary>
+    public IPEndPoint Echo(IPAddress address)
+    {
+        var listener = new TcpListener(address, 0);
+        listener.Start(4096);
+        _others.Add(listener);
+        _ = EchoAsync(listener);
+        return (IPEndPoint)listener.LocalEndpoint;
+    }
 
     /// <summary>A program in the client pod connects; what comes back is its own socket.</summary>
     public async Task<Socket> ConnectAsync(IPEndPoint? target = null)
@@ -190,6 +208,7 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
     public async ValueTask DisposeAsync()
     {
         _application.Stop();
+        _others.ForEach(l => l.Stop());
         await Loop.InvokeAsync(() =>
         {
             ClientLane.CutAll(Ending.Drained);
@@ -239,13 +258,13 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
         return new PodLane(services, local, sockets, settings, this, dialer, new HbonePool(Loop, dialer, _hbone), new ByteBudget(0).Join(), near: _near);
     }
 
-    private async Task EchoAsync()
+    private static async Task EchoAsync(TcpListener listener)
     {
         try
         {
             while (true)
             {
-                var socket = await _application.AcceptSocketAsync();
+                var socket = await listener.AcceptSocketAsync();
                 _ = Task.Run(async () =>
                 {
                     using (socket)

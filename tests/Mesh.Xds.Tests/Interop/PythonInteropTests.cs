@@ -49,7 +49,7 @@ public sealed class PythonInteropTests
                 "deny PERMISSION_DENIED nicht für dich: 100%",
                 "",
                 "fail INTERNAL internal error",
-                "slow DEADLINE_EXCEEDED Deadline Exceeded",
+                "slow DEADLINE_EXCEEDED ",
                 "nope UNIMPLEMENTED",
                 "duplex True",
             ],

@@ -47,6 +47,8 @@ internal sealed record DataPathParts
 
     /// <summary>What policies allow only in one of the ways to read its path is refused.</summary>
     public bool RefuseAmbiguousPaths { get; init; } = true;
+
+    public WaypointLimits Limits { get; init; } = WaypointLimits.Default;
 }
 
 /// <summary>Everything between an accepted tunnel and the endpoint, put together. Knows nothing of xDS, certificates or sockets.</summary>
@@ -56,12 +58,13 @@ internal sealed class DataPath : IDisposable
     private readonly RequestPipeline _pipeline;
     private readonly SpanReporters _spans;
     private readonly FilterFolder? _filters;
+    private readonly DrainSignal _draining = new();
 
     public DataPath(DataPathParts parts)
     {
         var configuration = parts.Configuration;
         var dialer = new TlsDialer(parts.Dialer);
-        var forwarder = new Forwarder(dialer, parts.Time, parts.Random, new MirrorSender(dialer, parts.OwnAddress, parts.Time, parts.Random));
+        var forwarder = new Forwarder(dialer, parts.Limits, parts.Time, parts.Random, new MirrorSender(dialer, parts.OwnAddress, parts.Time, parts.Random));
         var services = new ServiceClients(configuration.Clusters, dialer, parts.Random);
         var authorizers = new ExternalAuthorizers(services, parts.Time);
         var authenticator = new JwtAuthenticator(new JwksCache(parts.FetchKeys, parts.Time, parts.OnKeysFailure), parts.Time);
@@ -69,7 +72,7 @@ internal sealed class DataPath : IDisposable
         _spans = new SpanReporters(services, parts.ServiceName);
         _pipeline = new RequestPipeline(
             [
-                new ReportStep(parts.Requests, parts.Time).InvokeAsync, // makes the exchange; reports it at the end, whatever happened
+                new ReportStep(parts.Requests, parts.Time, _draining).InvokeAsync, // makes the exchange; reports it at the end, whatever happened
                 new HygieneStep(parts.PathNormalization).InvokeAsync, // takes the facts, normalises the path, cleans the headers
                 new RouteStep(() => configuration.Routes).InvokeAsync, // service and route by the CONNECT's address and port
                 new TracingStep(_spans, parts.Time, parts.Random).InvokeAsync, // spans: started here, ended with the request
@@ -83,8 +86,8 @@ internal sealed class DataPath : IDisposable
             ],
             new ActionStep(forwarder).InvokeAsync); // redirect, direct response, or forwarding with retries
         var kestrel = new TunnelListenerFactory();
-        var tcp = new TcpForwarder(dialer, () => configuration.Policies, authorizers, parts.Connections, parts.Time, parts.Random);
-        _server = new WaypointServer(kestrel, parts.Loggers);
+        var tcp = new TcpForwarder(dialer, () => configuration.Policies, authorizers, parts.Connections, parts.Limits, parts.Time, parts.Random);
+        _server = new WaypointServer(kestrel, parts.Limits, parts.Loggers);
         Inbound = new InboundDispatcher(() => configuration.Routes, kestrel, tcp);
     }
 
@@ -92,6 +95,9 @@ internal sealed class DataPath : IDisposable
     public InboundDispatcher Inbound { get; }
 
     public Task StartAsync(CancellationToken cancellation = default) => _server.StartAsync(_pipeline, cancellation);
+
+    /// <summary>From now on every answer sends its client elsewhere; requests are served as before.</summary>
+    public void BeginDrain() => _draining.Set();
 
     public Task StopAsync(CancellationToken cancellation) => _server.StopAsync(cancellation);
 

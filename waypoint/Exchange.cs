@@ -44,6 +44,9 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     /// <summary>One line per try, kept only where there was more than one or the only one failed.</summary>
     public List<string>? Tries { get; private set; }
 
+    /// <summary>Times of the stream itself; null where none is set.</summary>
+    public StreamWatch? Watch { get; set; }
+
     // What the report says.
     public ResponseFlags Flags { get; set; }
 

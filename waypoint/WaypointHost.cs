@@ -24,10 +24,13 @@ namespace Mesh.Waypoint;
 /// <summary>
 /// Composition root and the life of the process:
 /// 1. everything is made, nothing runs;  2. admin ports, the control plane, the own certificate;  3. the HBONE port opens when the first complete
-/// configuration and the certificate are there - only then the waypoint is ready;  4. a signal drains;  5. what is left is cut.
+/// configuration and the certificate are there - only then the waypoint is ready;  4. after a signal clients are sent elsewhere, while new ones are
+/// still served;  5. nothing new is taken and open streams may finish; what is left then is cut.
 /// </summary>
 internal static class WaypointHost
 {
+    private static readonly TimeSpan GoAwayRoundTrip = TimeSpan.FromMilliseconds(500);
+
     public static async Task<int> RunAsync(WaypointSettings settings, EnvironmentSettings environment)
     {
         // 1. Plumbing.
@@ -70,7 +73,7 @@ internal static class WaypointHost
         var loops = Enumerable.Range(0, settings.WorkerThreads > 0 ? settings.WorkerThreads : Environment.ProcessorCount)
             .Select(i => EventLoop.Start($"loop-{i}", new EventLoopOptions { UnhandledException = (e, where) => log.Event(LogSeverity.Error, "story failed").Text("where", where).Text("error", e.ToString()).Write() }))
             .ToList();
-        var options = new HboneOptions();
+        var options = settings.Limits.Hbone;
         var facts = new TunnelFacts
         {
             InstanceAddress = instance,
@@ -96,6 +99,7 @@ internal static class WaypointHost
             OwnAddress = instance,
             PathNormalization = settings.PathNormalization,
             RefuseAmbiguousPaths = settings.RefuseAmbiguousPaths,
+            Limits = settings.Limits,
         });
         var entrances = loops.Select(l => new HboneEntrance(l, identity, dataPath.Inbound, () => configuration.Routes, options, sink.For("inbound"), drain.Forced)).ToList();
 
@@ -146,13 +150,24 @@ internal static class WaypointHost
         }
         finally
         {
-            // 5. Clients are told to go elsewhere; running requests finish.
+            // 5. Clients are told to go elsewhere and served as long as they may not know; then open streams may finish.
             log.Info("draining");
+            dataPath.BeginDrain();
+            foreach (var (loop, entrance) in loops.Zip(entrances))
+                loop.Post(entrance.Announce);
+            if (listening.IsComplete)
+                await Task.Delay(settings.TerminationDrain, time);
             foreach (var (loop, entrance) in loops.Zip(entrances))
                 loop.Post(entrance.Drain);
-            using var patience = new CancellationTokenSource(settings.TerminationDrain);
+            log.Info("waiting for open streams");
+
+            // Tunnels that were opened before their client heard of it are still served.
+            await Task.Delay(GoAwayRoundTrip, time);
+            using var patience = new CancellationTokenSource(settings.TerminationPatience);
             await dataPath.StopAsync(patience.Token);
+            await Task.WhenAny(Task.WhenAll(entrances.Select(e => e.Empty)), Task.Delay(Timeout.Infinite, patience.Token));
             await drain.RunAsync(TimeSpan.Zero);
+            dialer.Drain();
             await ended.CancelAsync();
             await following;
             foreach (var (loop, entrance) in loops.Zip(entrances))

@@ -45,7 +45,13 @@ internal sealed record WaypointSettings
 
     public int WorkerThreads { get; init; }
 
+    /// <summary>How long after a signal new connections are still taken: who sends them may not know yet.</summary>
     public TimeSpan TerminationDrain { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long after that open streams may go on.</summary>
+    public TimeSpan TerminationPatience { get; init; } = TimeSpan.FromSeconds(20);
+
+    public WaypointLimits Limits { get; init; } = WaypointLimits.Default;
 
     public PathNormalization PathNormalization { get; init; } = PathNormalization.Base;
 
@@ -100,6 +106,8 @@ internal sealed record WaypointSettings
             AdminPort = environment.Integer("ADMIN_PORT", 15000, 0, 65535),
             WorkerThreads = environment.Integer("WORKER_THREADS", 0),
             TerminationDrain = environment.Duration("TERMINATION_DRAIN_DURATION", TimeSpan.FromSeconds(5)),
+            TerminationPatience = environment.Duration("TERMINATION_STREAM_DURATION", TimeSpan.FromSeconds(20)),
+            Limits = WaypointLimits.Read(environment),
             PathNormalization = environment.Choice(
                 "PATH_NORMALIZATION",
                 PathNormalization.Base,

@@ -30,6 +30,9 @@ public sealed record HboneOptions
     /// <summary>A pooled connection without streams is closed after this time.</summary>
     public TimeSpan UnusedTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Age at which an accepted connection is sent GOAWAY, up to a tenth of it earlier at random; its streams finish. Zero: never.</summary>
+    public TimeSpan MaxConnectionAge { get; init; }
+
     /// <summary>A stream that waits this long for a peer's low stream limit gets a connection of its own.</summary>
     public TimeSpan StreamLimitPatience { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -10,6 +10,9 @@ public sealed class HboneServerConnection : HboneConnection
 {
     private readonly Action<TunnelRequest> _onTunnel;
     private readonly Action<HboneServerConnection> _onClosed;
+    private readonly long _acceptedAt;
+    private readonly TimeSpan _maxAge;
+    private bool _isTooOld;
 
     internal HboneServerConnection(EventLoop loop, ITransport transport, HboneOptions options, SpiffeId? peer, IPEndPoint remote, IPEndPoint local,
         Action<TunnelRequest> onTunnel, Action<HboneServerConnection> onClosed)
@@ -17,6 +20,20 @@ public sealed class HboneServerConnection : HboneConnection
     {
         _onTunnel = onTunnel;
         _onClosed = onClosed;
+        _acceptedAt = loop.Now;
+
+        // Connections that came together must not leave together.
+        _maxAge = options.MaxConnectionAge * (1 - (Random.Shared.NextDouble() / 10));
+    }
+
+    internal override void Tick(long now)
+    {
+        base.Tick(now);
+        if (_isTooOld || IsClosed || _maxAge <= TimeSpan.Zero || Loop.Time.GetElapsedTime(_acceptedAt, now) < _maxAge)
+            return;
+        _isTooOld = true;
+        Drain();
+        Flush();
     }
 
     private protected override void OnHeaders(Http2Stream stream, HeaderList headers, bool endStream)

@@ -66,7 +66,13 @@ public sealed class ReadinessTask : IDisposable
 
     public string Name { get; }
 
-    public void Complete() => _owner.Complete(Name);
+    public bool IsComplete { get; private set; }
+
+    public void Complete()
+    {
+        IsComplete = true;
+        _owner.Complete(Name);
+    }
 
     public void Dispose() => Complete();
 }

@@ -1,50 +1,78 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace Mesh.Architecture.Tests;
 
-/// <summary>The table of the Rust ztunnel's scenarios names tests that exist, and differences that are written down.</summary>
+/// <summary>The tables of what is promised name tests that exist, recorded cases that are replayed, and differences that are written down.</summary>
 public sealed partial class ScenarioTableTests
 {
-    private const string Table = "docs/ztunnel-scenarios.md";
+    private const string Fixtures = "tests/Waypoint.Tests/Fixtures/l7";
 
-    private static readonly List<string> Rows =
-        [.. Repository.Read(Table).Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal) && !l.StartsWith("| scenario |", StringComparison.Ordinal))];
+    /// <summary>With the fewest rows that each may have, so that a change of form is not taken for completeness.</summary>
+    public static TheoryData<string, int> Tables => new() { { "docs/ztunnel-scenarios.md", 100 }, { "docs/waypoint-scenarios.md", 110 } };
 
-    [Fact]
-    public void Row_NamesAtLeastOneTestOrDifference()
+    private static List<string> RowsOf(string table) =>
+        [.. Repository.Read(table).Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal) && !Heading().IsMatch(l))];
+
+    [Theory]
+    [MemberData(nameof(Tables))]
+    public void Row_NamesAtLeastOneTestOrDifference(string table, int fewest)
     {
-        Assert.True(Rows.Count > 100, $"only {Rows.Count} rows are found: has the form of the table changed?");
-        Assert.All(Rows, row => Assert.True(TestName().IsMatch(Answer(row)) || Scenario().IsMatch(Answer(row)), row));
+        var rows = RowsOf(table);
+        Assert.True(rows.Count >= fewest, $"only {rows.Count} rows are found in {table}: has its form changed?");
+        Assert.All(rows, row => Assert.True(TestName().IsMatch(Answer(row)) || Scenario().IsMatch(Answer(row)) || Case().IsMatch(Answer(row)) || Difference().IsMatch(Answer(row)), row));
     }
 
-    [Fact]
-    public void Test_ThatIsNamed_Exists()
+    [Theory]
+    [MemberData(nameof(Tables))]
+    public void Test_ThatIsNamed_Exists(string table, int fewest)
     {
+        Assert.True(fewest > 0);
         var files = Repository.SourceFiles.Where(f => f.StartsWith("tests/", StringComparison.Ordinal)).ToLookup(f => Path.GetFileNameWithoutExtension(f), StringComparer.Ordinal);
-        foreach (Match name in Rows.SelectMany(row => TestName().Matches(Answer(row))))
+        foreach (Match name in RowsOf(table).SelectMany(row => TestName().Matches(Answer(row))))
         {
             var (type, method) = (name.Groups[1].Value, name.Groups[2].Value);
             Assert.True(
                 files[type].Any(f => Regex.IsMatch(Repository.Read(f), $@"public (async )?(Task|void|bool|Property) {method}\(")),
-                $"{Table} names {type}.{method}, which is no test");
+                $"{table} names {type}.{method}, which is no test");
         }
     }
 
-    [Fact]
-    public void Difference_ThatIsNamed_HasItsRow()
+    [Theory]
+    [MemberData(nameof(Tables))]
+    public void Difference_ThatIsNamed_HasItsRow(string table, int fewest)
     {
+        Assert.True(fewest > 0);
         var known = Repository.Read("docs/compatibility.md");
-        foreach (Match quoted in Rows.SelectMany(row => Difference().Matches(Answer(row))))
+        foreach (Match quoted in RowsOf(table).SelectMany(row => Difference().Matches(Answer(row))))
             Assert.Contains($"| {quoted.Groups[1].Value} |", known, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Case_ThatIsNamed_IsRecorded()
+    {
+        foreach (Match named in RowsOf("docs/waypoint-scenarios.md").SelectMany(row => Case().Matches(Answer(row))))
+        {
+            var (scenario, id) = (named.Groups[1].Value, named.Groups[2].Value);
+            using var recorded = JsonDocument.Parse(Repository.Read($"{Fixtures}/{scenario}/cases.json"));
+            var cases = recorded.RootElement.ValueKind == JsonValueKind.Array ? recorded.RootElement : recorded.RootElement.GetProperty("cases");
+            Assert.Contains(cases.EnumerateArray(), c => c.GetProperty("id").GetString() == id);
+        }
+    }
+
     private static string Answer(string row) => row.Split(" | ", 2)[1];
+
+    [GeneratedRegex(@"^\| (scenario|fact|who) \|")]
+    private static partial Regex Heading();
 
     [GeneratedRegex("`([A-Z][A-Za-z0-9]+Tests)\\.([A-Za-z0-9_]+)`")]
     private static partial Regex TestName();
 
     [GeneratedRegex("`probe:[a-z0-9_]+`")]
     private static partial Regex Scenario();
+
+    [GeneratedRegex("`case:([0-9a-z-]+)/([0-9A-Za-z-]+)`")]
+    private static partial Regex Case();
 
     [GeneratedRegex("differs: \"([^\"]+)\"")]
     private static partial Regex Difference();

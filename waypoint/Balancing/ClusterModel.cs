@@ -23,14 +23,20 @@ internal sealed class ClusterModel
         Warmup = cluster.LoadBalancer?.Warmup?.ToTimeSpan();
         Shape = cluster.Clone();
         Shape.Endpoints.Clear();
+        ConnectionShape = Shape.Clone();
+        ConnectionShape.LoadBalancer = null;
+        ConnectionShape.OutlierDetection = null;
     }
 
     public string Name => Source.Name;
 
     public V1.Cluster Source { get; }
 
-    /// <summary>The same without endpoints: while it is equal, outlier detection keeps its state and pools stay.</summary>
+    /// <summary>The same without endpoints.</summary>
     public V1.Cluster Shape { get; }
+
+    /// <summary>What connections are made by; while it is equal, pools stay.</summary>
+    public V1.Cluster ConnectionShape { get; }
 
     public IReadOnlyList<(EndpointKey Key, V1.Endpoint Endpoint)> Endpoints { get; }
 

@@ -77,7 +77,7 @@ internal sealed class ClusterState : IDisposable
                 RebuildLocked(model);
             }
 
-            if (before is not null && model is not null && !before.Shape.Equals(model.Shape))
+            if (before is not null && model is not null && !before.ConnectionShape.Equals(model.ConnectionShape))
             {
                 // Connections were made under other rules (protocol, limits, TLS): they finish, new ones follow the new rules.
                 foreach (var state in _endpoints.Values)

@@ -113,6 +113,10 @@ internal sealed class AttemptSeries(
             await call.SendAsync(either?.Token ?? deadline.Token, deadline.Token);
             return (call, null);
         }
+        catch (Exception) when (exchange.Watch is { Elapsed: not StreamTime.None })
+        {
+            return (null, null);
+        }
         catch (Exception) when (deadline.HasElapsed)
         {
             cluster.Report(endpoint, EndpointResult.TimedOut);

@@ -1,4 +1,5 @@
 using Mesh.Waypoint.Balancing;
+using Mesh.Waypoint.Http1;
 using Mesh.Waypoint.Resilience;
 using Mesh.Waypoint.Routing;
 using Microsoft.AspNetCore.Connections.Features;
@@ -14,7 +15,7 @@ namespace Mesh.Waypoint.Forwarding;
 /// 3. try after try an endpoint is chosen, and the ending of each decides whether another follows;
 /// 4. the last response is relayed, or the waypoint answers itself.
 /// </summary>
-internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Random random, MirrorSender mirrors)
+internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, TimeProvider time, Random random, MirrorSender mirrors)
 {
     public async Task ForwardAsync(Exchange exchange, ForwardAction action)
     {
@@ -52,20 +53,24 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
     {
         var http = exchange.Http;
         var timeout = EffectiveTimeout(exchange, action);
-        using var deadline = new RequestDeadline(timeout, time, http.RequestAborted);
+        using var watch = StreamWatch.Start(limits, time);
+        exchange.Watch = watch;
+        using var deadline = new RequestDeadline(timeout, time, http.RequestAborted, watch?.Token ?? CancellationToken.None);
         var hasBody = request.Upgrade is null && HasBody(http);
-        using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0 || action.Mirrors.Count > 0);
+        using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0 || action.Mirrors.Count > 0, limits.ConnectionBuffer) { Watch = watch };
         if (hasBody)
         {
             body.OnCompleted(() =>
             {
                 deadline.Start();
+                watch?.RequestCompleted();
                 mirrors.Send(exchange, action, request, body);
             });
         }
         else
         {
             deadline.Start();
+            watch?.RequestCompleted();
         }
 
         var attempts = new AttemptSeries(exchange, target.Cluster, action.Retry, dialer, new InterimRelay(exchange), time, random) { Hash = hash };
@@ -81,6 +86,8 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
             // 4.
             if (result.Response is { } response)
                 await RelayAsync(exchange, target, response, deadline, setCookie, request.Upgrade is not null);
+            else if (watch is { Elapsed: not StreamTime.None })
+                await StreamTimeReply.WriteAsync(exchange, watch);
             else if (deadline.HasElapsed)
                 await LocalReply.WriteAsync(exchange, StatusCodes.Status504GatewayTimeout, "upstream request timeout", "response_timeout", ResponseFlags.UpstreamRequestTimeout);
             else if (http.RequestAborted.IsCancellationRequested)
@@ -118,7 +125,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
             if (response.Trailers.Count > 0)
                 exchange.NotePushback(exchange.Endpoint!, Pushback.Asked(response.Status, exchange.GrpcStatus, response.Trailers, time.GetUtcNow()));
         }
-        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ClientFaultException)
         {
             CutResponse(exchange, deadline, e);
         }
@@ -133,11 +140,20 @@ internal sealed class Forwarder(IUpstreamDialer dialer, TimeProvider time, Rando
             return;
         }
 
-        if (deadline.HasElapsed)
+        if (exchange.Watch is { Elapsed: not StreamTime.None } watch)
+        {
+            StreamTimeReply.Note(exchange, watch);
+        }
+        else if (deadline.HasElapsed)
         {
             exchange.Flags |= ResponseFlags.UpstreamRequestTimeout;
             exchange.Details = "response_timeout";
             exchange.Cluster?.Report(exchange.Endpoint!, EndpointResult.TimedOut);
+        }
+        else if (error is ClientFaultException)
+        {
+            exchange.Flags |= ResponseFlags.DownstreamProtocolError;
+            exchange.Details = "http1.codec_error";
         }
         else
         {

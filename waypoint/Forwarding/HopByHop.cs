@@ -18,6 +18,28 @@ internal static class HopByHop
         headers.Connection.Count > 0 || headers.Upgrade.Count > 0 || headers.TransferEncoding.Count > 0 || headers.KeepAlive.Count > 0
         || headers.ContainsKey("Proxy-Connection");
 
+    /// <summary>
+    /// A Connection that would make the proxy drop what it or the application relies on, or that is a list of everything (reference 7.1).
+    /// </summary>
+    public static bool NamesTooMuch(IHeaderDictionary headers)
+    {
+        const int MostNames = 10;
+        var count = 0;
+        foreach (var value in headers.Connection)
+        {
+            foreach (var range in value.AsSpan().Split(','))
+            {
+                var name = value.AsSpan(range).Trim();
+                if (name.IsEmpty)
+                    continue;
+                if (++count > MostNames || name[0] == ':' || name.StartsWith("x-forwarded-", StringComparison.OrdinalIgnoreCase))
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>A request whose Connection names Host would have none afterwards.</summary>
     public static bool NamesHost(IHeaderDictionary headers)
     {

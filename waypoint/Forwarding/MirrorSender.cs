@@ -53,7 +53,7 @@ internal sealed class MirrorSender(IUpstreamDialer dialer, System.Net.IPAddress 
             {
             }
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or Http1.ClientFaultException)
         {
             // Nobody waits for a mirror.
         }

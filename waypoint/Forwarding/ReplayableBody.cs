@@ -7,10 +7,10 @@ namespace Mesh.Waypoint.Forwarding;
 /// The request body: streamed to the first try as it arrives and copied beside it, so that a later try can send it again. Above the limit the
 /// copy is given up and with it retries; the request itself goes on (reference 7.8). One try reads at a time.
 /// </summary>
-internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepCopy) : IDisposable
+internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepCopy, int limit = ReplayableBody.DefaultLimit) : IDisposable
 {
     /// <summary>Envoy's connection buffer limit, which is also what a retry can replay.</summary>
-    public const int Limit = 1024 * 1024;
+    public const int DefaultLimit = 1024 * 1024;
 
     private byte[] _copy = [];
     private int _copied;
@@ -24,6 +24,9 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
     public bool IsComplete { get; private set; } = !hasBody;
 
     public long BytesReceived { get; private set; }
+
+    /// <summary>Told of everything that arrives.</summary>
+    public StreamWatch? Watch { get; init; }
 
     /// <summary>What was kept; everything where <see cref="IsComplete"/> and <see cref="CanReplay"/>.</summary>
     public ReadOnlySequence<byte> Copy => new(_copy, 0, _copied);
@@ -59,6 +62,7 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
             foreach (var segment in result.Buffer)
                 Remember(segment.Span);
             BytesReceived += result.Buffer.Length;
+            Watch?.Touch();
             try
             {
                 await sink.WriteAsync(result.Buffer, cancellation);
@@ -93,7 +97,7 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
             _readAnything = true;
         if (!_keepCopy)
             return;
-        if (_copied + data.Length > Limit)
+        if (_copied + data.Length > limit)
         {
             _keepCopy = false;
             Release();
@@ -102,7 +106,7 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
 
         if (_copied + data.Length > _copy.Length)
         {
-            var larger = ArrayPool<byte>.Shared.Rent(Math.Min(Limit, Math.Max(4096, (_copied + data.Length) * 2)));
+            var larger = ArrayPool<byte>.Shared.Rent(Math.Min(limit, Math.Max(4096, (_copied + data.Length) * 2)));
             _copy.AsSpan(0, _copied).CopyTo(larger);
             Release(keepCount: true);
             _copy = larger;

@@ -12,15 +12,15 @@ internal sealed class RequestDeadline : IDisposable
     private readonly CancellationTokenSource _either;
     private long _startedAt;
 
-    public RequestDeadline(TimeSpan? timeout, TimeProvider time, CancellationToken clientGone)
+    public RequestDeadline(TimeSpan? timeout, TimeProvider time, CancellationToken clientGone, CancellationToken streamOver = default)
     {
         _time = time;
         _timeout = timeout;
         _elapsed = timeout is null ? new CancellationTokenSource() : new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _either = CancellationTokenSource.CreateLinkedTokenSource(_elapsed.Token, clientGone);
+        _either = CancellationTokenSource.CreateLinkedTokenSource(_elapsed.Token, clientGone, streamOver);
     }
 
-    /// <summary>Cancelled by the timeout or by the client's leaving.</summary>
+    /// <summary>Cancelled by the timeout, by the client's leaving or by a time of the stream's own.</summary>
     public CancellationToken Token => _either.Token;
 
     public bool HasElapsed => _elapsed.IsCancellationRequested;

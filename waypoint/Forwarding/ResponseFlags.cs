@@ -22,6 +22,8 @@ internal enum ResponseFlags
     RateLimited = 1 << 14,
     UnauthorizedExternalService = 1 << 15,
     LocalReset = 1 << 16,
+    StreamIdleTimeout = 1 << 17,
+    MaxStreamDurationReached = 1 << 18,
     RateLimitServiceError = 1 << 20,
 }
 
@@ -47,6 +49,8 @@ internal static class ResponseFlagsText
         (ResponseFlags.RateLimited, "RL"),
         (ResponseFlags.UnauthorizedExternalService, "UAEX"),
         (ResponseFlags.LocalReset, "LR"),
+        (ResponseFlags.StreamIdleTimeout, "SI"),
+        (ResponseFlags.MaxStreamDurationReached, "UMSDR"),
         (ResponseFlags.RateLimitServiceError, "RLSE"),
     ];
 

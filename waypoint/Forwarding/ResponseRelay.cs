@@ -76,6 +76,7 @@ internal static class ResponseRelay
             }
 
             isFirst = false;
+            exchange.Watch?.Touch();
             if (piece.IsEmpty)
                 break;
             foreach (var segment in piece)

@@ -113,6 +113,9 @@ internal sealed class UpstreamRequest
             if (name.Length == 0 || name[0] == ':' || name.Equals("Host", StringComparison.OrdinalIgnoreCase))
                 continue;
 
+            foreach (var value in values)
+                FieldRules.Check(name, value ?? string.Empty);
+
             // HttpClient keeps these with the body and has no place for them without one.
             if (!IsContentHeader(name))
                 message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
@@ -120,6 +123,7 @@ internal sealed class UpstreamRequest
                 body?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
         }
 
+        FieldRules.CheckValue("host", _authority);
         message.Headers.Host = null;
         message.Headers.TryAddWithoutValidation("Host", _authority);
         foreach (var (name, value) in Added(context))

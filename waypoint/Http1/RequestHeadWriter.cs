@@ -9,31 +9,24 @@ namespace Mesh.Waypoint.Http1;
 /// </summary>
 internal ref struct RequestHeadWriter(IBufferWriter<byte> output)
 {
-    private static readonly SearchValues<char> ForbiddenInValue = SearchValues.Create([.. Enumerable.Range(0, 32).Where(b => b != 9).Select(b => (char)b), '\u007f']);
-
-    // RFC 9110 5.6.2; Kestrel takes more.
-    private static readonly SearchValues<char> Token = SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
-
     private readonly IBufferWriter<byte> _output = output;
 
     public readonly void RequestLine(string method, string target, string authority)
     {
         if (target.AsSpan().IndexOfAnyExceptInRange('!', '\u00ff') >= 0 || target.Contains('\u007f', StringComparison.Ordinal))
-            throw new InvalidOperationException("the request target has a blank or a control character after it was rewritten");
+            throw new ClientFaultException("the request target has a blank or a control character after it was rewritten");
         Write(method);
         _output.Write(" "u8);
         Write(target);
         _output.Write(" HTTP/1.1\r\nhost: "u8);
-        Check(authority);
+        FieldRules.CheckValue("host", authority);
         Write(authority);
         _output.Write("\r\n"u8);
     }
 
     public readonly void Field(string name, string value)
     {
-        Check(value);
-        if (name.AsSpan().IndexOfAnyExcept(Token) >= 0)
-            throw new ClientFaultException($"\"{name}\" is not the name of a header");
+        FieldRules.Check(name, value);
         var span = _output.GetSpan(name.Length + value.Length + 4);
         Ascii.ToLower(name, span, out var length);
         ": "u8.CopyTo(span[length..]);
@@ -49,11 +42,5 @@ internal ref struct RequestHeadWriter(IBufferWriter<byte> output)
     {
         var span = _output.GetSpan(text.Length);
         _output.Advance(Encoding.Latin1.GetBytes(text, span));
-    }
-
-    private static void Check(string value)
-    {
-        if (value.AsSpan().IndexOfAny(ForbiddenInValue) >= 0)
-            throw new InvalidOperationException("a header value has a control character");
     }
 }

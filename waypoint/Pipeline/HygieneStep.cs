@@ -55,6 +55,8 @@ internal sealed class HygieneStep(PathNormalization normalization)
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "invalid_method");
         if (HasTwoLengths(request))
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "http1.content_length_and_chunked_not_allowed");
+        if (HopByHop.NamesTooMuch(request.Headers))
+            return RefuseAsync(exchange, StatusCodes.Status400BadRequest, "Bad Request", "http1.connection_header_rejected");
         if (HopByHop.NamesHost(request.Headers))
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, string.Empty, "missing_host_header");
         if (HttpMethods.IsConnect(request.Method))

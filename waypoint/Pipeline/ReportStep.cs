@@ -6,13 +6,14 @@ using Microsoft.AspNetCore.Http;
 namespace Mesh.Waypoint.Pipeline;
 
 /// <summary>Makes the exchange, and reports it once when everything behind has ended.</summary>
-internal sealed class ReportStep(IRequestReporter reporter, TimeProvider time)
+internal sealed class ReportStep(IRequestReporter reporter, TimeProvider time, DrainSignal draining)
 {
     public async Task InvokeAsync(HttpContext http, RequestDelegate next)
     {
         var connection = http.Features.Get<InboundConnection>() ?? throw new InvalidOperationException("a connection without tunnel facts reached the pipeline");
         var exchange = new Exchange(http, connection, time.GetTimestamp());
         http.Features.Set(exchange);
+        draining.Apply(http);
         try
         {
             await next(http);

@@ -10,18 +10,12 @@ namespace Mesh.Waypoint.Pipeline;
 /// <summary>Kestrel, told to be a proxy: limits of reference 7.3, none of its defaults that would interfere with streaming.</summary>
 internal sealed class WaypointServer : IDisposable
 {
-    private const int MaxHeaderBytes = 60 * 1024;
-    private const int MaxHeaders = 100;
-
-    // The waypoint's own default; Envoy's upstream and downstream idle timeout is an hour (reference 7.6).
-    private static readonly TimeSpan IdleTimeout = TimeSpan.FromHours(1);
-
     private readonly KestrelServer _server;
 
     // A line ends with CR LF: who takes LF alone for an end may see two requests where another sees one.
     static WaypointServer() => AppContext.SetSwitch("Microsoft.AspNetCore.Server.Kestrel.DisableHttp1LineFeedTerminators", true);
 
-    public WaypointServer(TunnelListenerFactory transport, ILoggerFactory loggers)
+    public WaypointServer(TunnelListenerFactory transport, WaypointLimits wanted, ILoggerFactory loggers)
     {
         var options = new KestrelServerOptions
         {
@@ -38,16 +32,16 @@ internal sealed class WaypointServer : IDisposable
         limits.MaxRequestBodySize = null;
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;
-        limits.KeepAliveTimeout = IdleTimeout;
-        limits.RequestHeadersTimeout = IdleTimeout;
-        limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
-        limits.MaxRequestHeaderCount = MaxHeaders;
-        limits.MaxRequestLineSize = MaxHeaderBytes;
-        limits.MaxRequestBufferSize = 1024 * 1024;
-        limits.Http2.MaxStreamsPerConnection = 1024;
-        limits.Http2.MaxRequestHeaderFieldSize = MaxHeaderBytes;
-        limits.Http2.InitialStreamWindowSize = 1024 * 1024;
-        limits.Http2.InitialConnectionWindowSize = 4 * 1024 * 1024;
+        limits.KeepAliveTimeout = OrNever(wanted.IdleTimeout);
+        limits.RequestHeadersTimeout = OrNever(wanted.RequestHeadersTimeout);
+        limits.MaxRequestHeadersTotalSize = wanted.MaxRequestHeaderBytes;
+        limits.MaxRequestHeaderCount = wanted.MaxRequestHeaders;
+        limits.MaxRequestLineSize = wanted.MaxRequestHeaderBytes;
+        limits.MaxRequestBufferSize = Math.Max(wanted.ConnectionBuffer, wanted.MaxRequestHeaderBytes);
+        limits.Http2.MaxStreamsPerConnection = wanted.MaxConcurrentStreams;
+        limits.Http2.MaxRequestHeaderFieldSize = wanted.MaxRequestHeaderBytes;
+        limits.Http2.InitialStreamWindowSize = wanted.StreamWindow;
+        limits.Http2.InitialConnectionWindowSize = Math.Max(wanted.ConnectionWindow, wanted.StreamWindow);
         foreach (var protocol in (ReadOnlySpan<HttpProtocols>)[HttpProtocols.Http1, HttpProtocols.Http2])
         {
             var chosen = protocol;
@@ -72,4 +66,7 @@ internal sealed class WaypointServer : IDisposable
     public Task StopAsync(CancellationToken cancellation) => _server.StopAsync(cancellation);
 
     public void Dispose() => _server.Dispose();
+
+    // Kestrel adds an infinite time to its clock and takes the overflow for a time that is over: 408 at its next tick.
+    private static TimeSpan OrNever(TimeSpan limit) => limit > TimeSpan.Zero ? limit : TimeSpan.FromDays(1);
 }

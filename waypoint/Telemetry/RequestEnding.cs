@@ -18,6 +18,8 @@ internal static class RequestEnding
         (ResponseFlags.NoHealthyUpstream, Ending.NoHealthyUpstream),
         (ResponseFlags.UpstreamOverflow, Ending.UpstreamOverflow),
         (ResponseFlags.UpstreamRequestTimeout, Ending.UpstreamTimeout),
+        (ResponseFlags.StreamIdleTimeout, Ending.UpstreamTimeout),
+        (ResponseFlags.MaxStreamDurationReached, Ending.UpstreamTimeout),
         (ResponseFlags.UpstreamConnectionFailure, Ending.UpstreamUnreachable),
         (ResponseFlags.UpstreamConnectionTermination, Ending.PeerReset),
         (ResponseFlags.UpstreamRemoteReset, Ending.PeerReset),

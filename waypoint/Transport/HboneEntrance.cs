@@ -17,7 +17,10 @@ internal sealed class HboneEntrance : ITunnelAcceptor, IDisposable
     private readonly Log _log;
     private readonly CancellationToken _forced;
     private readonly HboneAcceptor _acceptor;
+    private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private LoopListener? _listener;
+    private int _sockets;
+    private bool _closing;
 
     public HboneEntrance(EventLoop loop, MeshIdentity identity, InboundDispatcher dispatcher, Func<RouteTable> routes, HboneOptions options, Log log, CancellationToken forced)
     {
@@ -36,15 +39,27 @@ internal sealed class HboneEntrance : ITunnelAcceptor, IDisposable
     /// <returns>The address in use.</returns>
     public IPEndPoint Listen(IPEndPoint endPoint)
     {
-        _listener = LoopListener.Listen(_loop, new ListenOptions { EndPoint = endPoint, ReusePort = true }, _acceptor.Accept);
+        _listener = LoopListener.Listen(_loop, new ListenOptions { EndPoint = endPoint, ReusePort = true }, Accept);
         return _listener.LocalEndPoint;
     }
 
-    /// <summary>No new tunnels; running ones finish.</summary>
+    /// <summary>Completes after <see cref="Drain"/> when the last tunnel connection has ended.</summary>
+    public Task Empty => _empty.Task;
+
+    /// <summary>Standing connections are told to go elsewhere; new ones are still taken, because who makes them may not know yet.</summary>
+    public void Announce()
+    {
+        foreach (var connection in _acceptor.Connections.ToArray())
+            connection.Drain();
+    }
+
+    /// <summary>No new connections; running tunnels finish.</summary>
     public void Drain()
     {
         _listener?.Dispose();
         _acceptor.Drain();
+        _closing = true;
+        CheckEmpty();
     }
 
     public void Dispose()
@@ -88,8 +103,26 @@ internal sealed class HboneEntrance : ITunnelAcceptor, IDisposable
         _loop.Spawn(() => _dispatcher.ServeAsync(connection, _forced));
     }
 
+    void ITunnelAcceptor.OnSocketClosed()
+    {
+        _sockets--;
+        CheckEmpty();
+    }
+
     void ITunnelAcceptor.OnHandshakeFailed(IPEndPoint remote, IPEndPoint local, Ending ending, string error) =>
         _log.Event(LogSeverity.Warn, "tunnel refused").Address("src.addr", remote).Text("ending", ending.Name()).Text("error", error).Write();
+
+    private void Accept(LoopSocket socket)
+    {
+        _sockets++;
+        _acceptor.Accept(socket);
+    }
+
+    private void CheckEmpty()
+    {
+        if (_closing && _sockets == 0)
+            _empty.TrySetResult();
+    }
 
     private void Refuse(TunnelRequest request, int status, Ending ending, string why)
     {

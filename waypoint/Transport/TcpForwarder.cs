@@ -13,6 +13,7 @@ internal sealed class TcpForwarder(
     Func<PolicyTable> policies,
     ExternalAuthorizers authorizers,
     IConnectionReporter reporter,
+    WaypointLimits limits,
     TimeProvider time,
     Random random)
 {
@@ -25,7 +26,7 @@ internal sealed class TcpForwarder(
     public async Task ForwardAsync(InboundConnection connection, Destination destination, PortRoutes port, CancellationToken cancellation)
     {
         var started = time.GetTimestamp();
-        var pump = new TcpPump();
+        var pump = new TcpPump(limits.TcpIdleTimeout, time);
         var flags = ResponseFlags.None;
         string? details = null;
         ClusterState? cluster = null;

@@ -6,7 +6,7 @@ using Mesh.Hbone;
 namespace Mesh.Waypoint.Transport;
 
 /// <summary>Carries bytes both ways; the end of one direction is passed on and does not end the other.</summary>
-internal sealed class TcpPump
+internal sealed class TcpPump(TimeSpan idleTimeout, TimeProvider time)
 {
     private const int BufferSize = 64 * 1024;
 
@@ -14,9 +14,13 @@ internal sealed class TcpPump
 
     public long BytesToClient { get; private set; }
 
+    private long _lastActive;
+
     public async Task RunAsync(InboundConnection client, Stream upstream, CancellationToken cancellation)
     {
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        _lastActive = time.GetTimestamp();
+        await using var idle = idleTimeout > TimeSpan.Zero ? time.CreateTimer(_ => EndIfIdle(broken), null, idleTimeout / 4, idleTimeout / 4) : null;
         var up = Guard(UpAsync(client.Input, upstream, broken.Token), broken);
         var down = Guard(DownAsync(upstream, client, broken.Token), broken);
         await Task.WhenAll(up, down);
@@ -27,6 +31,7 @@ internal sealed class TcpPump
         while (true)
         {
             var read = await client.ReadAsync(cancellation);
+            Volatile.Write(ref _lastActive, time.GetTimestamp());
             foreach (var segment in read.Buffer)
             {
                 await upstream.WriteAsync(segment, cancellation);
@@ -52,6 +57,7 @@ internal sealed class TcpPump
                 var count = await upstream.ReadAsync(buffer, cancellation);
                 if (count == 0)
                     break;
+                Volatile.Write(ref _lastActive, time.GetTimestamp());
                 var flush = await client.Output.WriteAsync(buffer.AsMemory(0, count), cancellation);
                 if (flush.IsCompleted)
                     throw new IOException("the client takes no more data");
@@ -64,6 +70,13 @@ internal sealed class TcpPump
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
+
+    // A quarter late at most.
+    private void EndIfIdle(CancellationTokenSource broken)
+    {
+        if (time.GetElapsedTime(Volatile.Read(ref _lastActive)) >= idleTimeout)
+            broken.Cancel();
     }
 
     // A direction that breaks (not: ends) takes the other with it.

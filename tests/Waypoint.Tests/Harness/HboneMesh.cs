@@ -130,7 +130,7 @@ internal sealed class TestNodeProxy : ITunnelAcceptor, IAsyncDisposable
 }
 
 /// <summary>A waypoint on a real HBONE port with its own identity, and a client with another that opens tunnels to it.</summary>
-internal sealed class HboneMesh : IAsyncDisposable
+internal sealed partial class HboneMesh : IAsyncDisposable
 {
     public const string WaypointIdentity = "spiffe://cluster.local/ns/shop/sa/waypoint";
     public const string OrdersIdentity = "spiffe://cluster.local/ns/shop/sa/orders";
@@ -151,7 +151,7 @@ internal sealed class HboneMesh : IAsyncDisposable
     public IReadOnlyList<TestNodeProxy> Nodes => _nodes;
 
     /// <summary>One endpoint per port of an application on loopback, each behind a node proxy of its own.</summary>
-    public static async Task<HboneMesh> StartAsync(IReadOnlyList<int> ports, Action<V1.ServicePort>? port = null, Action<V1.Cluster>? cluster = null)
+    public static async Task<HboneMesh> StartAsync(IReadOnlyList<int> ports, Action<V1.ServicePort>? port = null, Action<V1.Cluster>? cluster = null, WaypointLimits? options = null)
     {
         var mesh = new HboneMesh();
         mesh._certificates = new CertificateCache(new Source(mesh._ca));
@@ -162,7 +162,7 @@ internal sealed class HboneMesh : IAsyncDisposable
             Baggage = new Baggage { Namespace = "shop", ServiceName = "waypoint" },
             HboneAddress = e => mesh._hboneAddresses[e.Text],
         };
-        mesh.Waypoint = new TestWaypoint(new HboneUpstreamDialer([mesh._loop], identity, facts, new HboneOptions(), new PlainDialer()));
+        mesh.Waypoint = new TestWaypoint(new HboneUpstreamDialer([mesh._loop], identity, facts, new HboneOptions(), new PlainDialer()), limits: options);
         await mesh.Waypoint.StartAsync();
         var made = new V1.Cluster { Name = OneService.ClusterName, Namespace = "shop", Hostname = "orders.shop.svc.cluster.local", Port = 80, Protocol = V1.Protocol.Http1 };
         foreach (var p in ports)
@@ -185,7 +185,7 @@ internal sealed class HboneMesh : IAsyncDisposable
             [("shop/orders", new V1.Service { Name = "orders", Namespace = "shop", Hostname = "orders.shop.svc.cluster.local", Addresses = { ByteString.CopyFrom(OneService.Vip.Address.GetAddressBytes()) }, Ports = { servicePort } })], []));
         mesh._entry = await mesh._loop.InvokeAsync(() =>
         {
-            mesh._entrance = new HboneEntrance(mesh._loop, identity, mesh.Waypoint.DataPath.Inbound, () => mesh.Waypoint.Configuration.Routes, new HboneOptions(), mesh._log.For("inbound"), CancellationToken.None);
+            mesh._entrance = new HboneEntrance(mesh._loop, identity, mesh.Waypoint.DataPath.Inbound, () => mesh.Waypoint.Configuration.Routes, (options ?? WaypointLimits.Default).Hbone, mesh._log.For("inbound"), CancellationToken.None);
             return mesh._entrance.Listen(new IPEndPoint(IPAddress.Loopback, 0));
         });
         var client = mesh._ca.Issue(Requests.Storefront);
@@ -224,6 +224,7 @@ internal sealed class HboneMesh : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _plain.ForEach(l => l.Stop());
         await _clientLoop.InvokeAsync(() =>
         {
             _clientPool?.Dispose();

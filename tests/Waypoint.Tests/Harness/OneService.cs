@@ -35,9 +35,9 @@ internal sealed class OneService : IAsyncDisposable
     public string? Identity { get; set; } = Requests.Storefront;
 
     public static async Task<OneService> StartAsync(
-        IEnumerable<int> ports, Action<V1.ServicePort>? port = null, Action<V1.Cluster>? cluster = null, Version? version = null, Mesh.Waypoint.Filters.FilterFolder? filters = null, TestWaypoint? waypoint = null, params V1.RequestPolicy[] policies)
+        IEnumerable<int> ports, Action<V1.ServicePort>? port = null, Action<V1.Cluster>? cluster = null, Version? version = null, Mesh.Waypoint.Filters.FilterFolder? filters = null, TestWaypoint? waypoint = null, WaypointLimits? limits = null, params V1.RequestPolicy[] policies)
     {
-        waypoint ??= new TestWaypoint(filters: filters);
+        waypoint ??= new TestWaypoint(filters: filters, limits: limits);
         await waypoint.StartAsync();
         OneService? mesh = null;
         var entry = waypoint.Serve(Vip, () => mesh!.Identity);
@@ -120,7 +120,16 @@ internal sealed class OneService : IAsyncDisposable
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
         while (true)
         {
-            var count = await stream.ReadAsync(buffer.AsMemory(length), patience.Token);
+            int count;
+            try
+            {
+                count = await stream.ReadAsync(buffer.AsMemory(length), patience.Token);
+            }
+            catch (OperationCanceledException e)
+            {
+                throw new TimeoutException($"the waypoint did not close after: {Encoding.Latin1.GetString(buffer, 0, length)}", e);
+            }
+
             length += count;
             if (count == 0)
                 return Encoding.Latin1.GetString(buffer, 0, length);

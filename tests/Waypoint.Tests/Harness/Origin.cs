@@ -21,7 +21,7 @@ internal sealed class Origin : IAsyncDisposable
 
     private int _count;
 
-    public static async Task<Origin> StartAsync(RequestDelegate handler, HttpProtocols protocols = HttpProtocols.Http1, string address = "127.0.0.1", int port = 0)
+    public static async Task<Origin> StartAsync(RequestDelegate handler, HttpProtocols protocols = HttpProtocols.Http1, string address = "127.0.0.1", int port = 0, Action<KestrelServerLimits>? configure = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -29,6 +29,7 @@ internal sealed class Origin : IAsyncDisposable
         {
             o.Listen(IPAddress.Parse(address), port, l => l.Protocols = protocols);
             o.Limits.MaxRequestBodySize = null;
+            configure?.Invoke(o.Limits);
         });
         var app = builder.Build();
         Origin? origin = null;

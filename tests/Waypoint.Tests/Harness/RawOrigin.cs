@@ -55,7 +55,7 @@ internal sealed class RawOrigin : IDisposable
         {
             await _script(peer);
         }
-        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
         {
             // The waypoint closed.
         }
@@ -76,7 +76,8 @@ internal sealed class RawPeer(Socket socket) : IDisposable
         int at;
         while ((at = _received.IndexOf(end, StringComparison.Ordinal)) < 0)
         {
-            var count = await socket.ReceiveAsync(_buffer);
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            var count = await socket.ReceiveAsync(_buffer, patience.Token);
             if (count == 0)
                 return string.Empty;
             _received += Encoding.Latin1.GetString(_buffer, 0, count);

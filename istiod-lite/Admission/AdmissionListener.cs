@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Discovery;
 using Mesh.Runtime.Logging;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -8,7 +9,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Mesh.IstiodLite.Admission;
 
@@ -36,7 +36,7 @@ internal sealed class AdmissionListener(IPEndPoint endPoint, ServerCertificate c
                 listener.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(certificate.Options), HandshakeTimeout = TimeSpan.FromSeconds(10) });
             });
         });
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.LeaveSignalsToTheProcess();
         _application = builder.Build();
         _application.Run(ServeAsync);
         await _application.StartAsync(cancellation);
@@ -73,13 +73,5 @@ internal sealed class AdmissionListener(IPEndPoint endPoint, ServerCertificate c
             http.Response.StatusCode = StatusCodes.Status400BadRequest;
             await http.Response.WriteAsync($"not an AdmissionReview: {e.Message}\n", http.RequestAborted);
         }
-    }
-
-    /// <summary>Signals are handled by the process, not by each listener.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

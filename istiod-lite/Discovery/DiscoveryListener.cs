@@ -8,7 +8,6 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace Mesh.IstiodLite.Discovery;
 
@@ -27,7 +26,7 @@ internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService di
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(Configure);
         builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.LeaveSignalsToTheProcess();
         _application = builder.Build();
         _application.UseRouting();
         var grpc = new GrpcServerOptions { Time = time, Stopping = _stopping.Token, UnexpectedFailure = (call, e) => log?.Error($"{call.Method} failed: {e}") };
@@ -70,13 +69,5 @@ internal sealed class DiscoveryListener(IPEndPoint endPoint, DiscoveryService di
                 HandshakeTimeout = TimeSpan.FromSeconds(10),
             });
         });
-    }
-
-    /// <summary>Signals are handled by the process, not by each listener.</summary>
-    private sealed class NoLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -77,11 +77,14 @@ public sealed class FileSourceTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Root_Deleted_KeepsTheStateAndIsFoundAgain()
+    public async Task Root_Gone_KeepsTheStateAndIsFoundAgain()
     {
         Write("a.yaml", "one");
         _source.Start();
-        Directory.Delete(_root, recursive: true);
+        // Moved, not deleted: deleting takes the files away first, and a watcher that is quick enough rightly sees them go one by one.
+        var elsewhere = _root + "-moved";
+        Directory.Move(_root, elsewhere);
+        Directory.Delete(elsewhere, recursive: true);
         await _source.RefreshAsync();
         await UntilAsync(s => s.Problems.Any(p => p.Reason.Contains("is gone", StringComparison.Ordinal)) && Labels(s) is ["a.yaml=one"]);
         Directory.CreateDirectory(_root);

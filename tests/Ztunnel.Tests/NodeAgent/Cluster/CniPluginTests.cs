@@ -136,7 +136,7 @@ public sealed class CniPluginTests : IDisposable
 
     private static async Task<(int Code, string Output)> RunAsync(string input, string[] arguments, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(Program()) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Testing.Repository.CniPlugin) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true };
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment)
@@ -147,14 +147,5 @@ public sealed class CniPluginTests : IDisposable
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return (process.ExitCode, output);
-    }
-
-    private static string Program()
-    {
-        var own = AppContext.BaseDirectory.TrimEnd('/').Split('/');
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Mesh.sln")))
-            folder = folder.Parent;
-        return Path.Combine(folder.FullName, "deploy", "cni", "bin", own[^2], own[^1], "mesh-cni");
     }
 }

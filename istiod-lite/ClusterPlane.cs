@@ -1,6 +1,8 @@
 using Mesh.IstiodLite.Certificates;
+using Mesh.IstiodLite.Discovery;
 using Mesh.IstiodLite.Leadership;
 using Mesh.IstiodLite.Push;
+using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Sources.Kubernetes;
 using Mesh.IstiodLite.Telemetry;
 using Mesh.IstiodLite.Translation;
@@ -11,6 +13,7 @@ using Mesh.Kubernetes.Recording;
 using Mesh.Kubernetes.Requests;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
+using Mesh.Xds.Server;
 
 namespace Mesh.IstiodLite;
 
@@ -130,6 +133,13 @@ internal sealed class ClusterPlane : IAsyncDisposable
         _recorder.Start();
         _watch = new ClusterAuthorityWatch(_client, _settings.SystemNamespace, _material, Authority, _options.AuthorityCheck, health, _sink?.For("ca"));
         _leaders.Start();
+    }
+
+    /// <summary>On the pod of a proxy that refused what it was sent; any thread, every replica for its own clients.</summary>
+    public void TellRefusal(ResourceSet resources, XdsPeer peer, string type, string message)
+    {
+        if (_recorder is not null && peer.Principal is ConnectedProxy { Pod: var (ns, name) } && resources.Find<Pod>("Pod", ns, name) is { } pod)
+            ClusterEvents.Tell(_recorder, pod, "ConfigurationRefused", $"the proxy refused {type} and keeps what it accepted last: {message}");
     }
 
     public async ValueTask DisposeAsync()

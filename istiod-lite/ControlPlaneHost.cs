@@ -90,6 +90,8 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
         };
 
         var discovery = new DiscoveryService(_reconciler, publisher, tokens, options.ScopeByNode, metrics, time, sink?.For("xds"));
+        if (cluster is not null)
+            discovery.Refused += (peer, type, message) => cluster.TellRefusal(_reconciler.Resources, peer, type, message);
         health.Ask("clients", () => ClientFaults.Of(discovery.Streams, time.GetUtcNow()));
         health.Ask("documents", _reconciler.Faults);
         health.Ask("source", _source.Faults);

@@ -35,10 +35,13 @@ internal sealed class DiscoveryService
         _pushCounter = type => metrics.Pushes.With(ControlPlaneMetrics.ShortType(type));
         _options = new DeltaXdsServerOptions { Time = time, Rejected = OnRejected, Pushed = OnPushed };
         if (scopeByNode)
-            _options = _options with { AudienceOf = peer => peer.Principal is NodeCaller agent ? publisher.Audiences.For(agent.Node) : null };
+            _options = _options with { AudienceOf = peer => peer.Principal is ConnectedProxy { Caller: NodeCaller agent } ? publisher.Audiences.For(agent.Node) : null };
         _agents = new DeltaXdsServer([publisher.Authorizations, publisher.Addresses], _options);
         publisher.Authorizations.Converged = publisher.Addresses.Converged = since => metrics.ConvergenceOfAll.Observe(time.GetElapsedTime(since));
     }
+
+    /// <summary>Who refused, what, and why. From the stream's own task.</summary>
+    public event Action<XdsPeer, string, string>? Refused;
 
     public IEnumerable<XdsStreamStatus> Streams => _agents.Streams.Concat(_waypoints.Values.SelectMany(s => s.Streams)).OrderBy(s => s.Connected);
 
@@ -66,7 +69,7 @@ internal sealed class DiscoveryService
         _log?.Info($"{caller.Name} connected as {node.Id} from {call.RemoteEndPoint}");
         try
         {
-            await server.ServeAsync(new GrpcXdsServerStream(call, first), new XdsPeer(caller.Name, caller));
+            await server.ServeAsync(new GrpcXdsServerStream(call, first), new XdsPeer(caller.Name, new ConnectedProxy(caller, node.Id)));
         }
         finally
         {
@@ -85,6 +88,7 @@ internal sealed class DiscoveryService
     {
         _metrics.Rejects.With(ControlPlaneMetrics.ShortType(nack.TypeUrl)).Increment();
         _log?.Warn($"{stream.Peer.Name} refused {ControlPlaneMetrics.ShortType(nack.TypeUrl)} {nack.Nonce}: {nack.Message}");
+        Refused?.Invoke(stream.Peer, ControlPlaneMetrics.ShortType(nack.TypeUrl), nack.Message);
     }
 
     private void OnPushed(XdsStreamStatus stream, XdsPush push)

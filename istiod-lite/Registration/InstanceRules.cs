@@ -30,6 +30,9 @@ internal static partial class InstanceRules
         Check? check = null;
         if (request.Check is { } asked && (check = Check(asked, out error)) is null)
             return null;
+        // What a registration says of its own check counts; a heartbeat that it asks for is a check, too.
+        if (check is null && request.Ttl is null && group.Probe is { } probe)
+            check = new Check(probe.Path is { } path ? new HttpCheck(probe.Port, path) : null, probe.Path is null ? new TcpCheck(probe.Port) : null, probe.Interval, probe.Timeout, probe.Failures, probe.Successes);
         return new Instance
         {
             Namespace = key.Namespace,

@@ -24,7 +24,14 @@ internal sealed class WorkloadGroup : Resource
     public override string Kind => "WorkloadGroup";
     public IReadOnlyDictionary<string, string> TemplateLabels { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
     public EntryEndpoint Template { get; init; } = new();
+
+    /// <summary>How instances are checked that do not say so themselves; null: not at all, or in a way that only the instance itself can (exec, grpc).</summary>
+    public GroupProbe? Probe { get; init; }
 }
+
+/// <summary>spec.probe of a WorkloadGroup, as far as the control plane can do it from outside.</summary>
+/// <param name="Path">Null: a connection is enough.</param>
+internal sealed record GroupProbe(int Port, string? Path, TimeSpan Interval, TimeSpan Timeout, int Failures, int Successes);
 
 internal enum EntryResolution
 {

@@ -8,6 +8,8 @@ namespace Mesh.IstiodLite.Status;
 /// <summary>Status of GatewayClasses and Gateways whose controller is Istio's.</summary>
 internal static class GatewayStatus
 {
+    private const string Expected = "Expected a single listener on port 15008 with protocol \"HBONE\"";
+
     public static void Add(List<StatusEntry> statuses, ResourceSet resources, ServiceCatalog services, MeshSettings settings)
     {
         var controllers = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -23,7 +25,7 @@ internal static class GatewayStatus
             if (controller is WellKnown.UnmanagedController)
                 statuses.Add(Entry(gateway, Remote(gateway)));
             else if (controller is not null)
-                statuses.Add(Entry(gateway, Managed(gateway, controller, services, settings)));
+                statuses.Add(Entry(gateway, Managed(gateway, controller, resources, services, settings)));
         }
     }
 
@@ -43,7 +45,7 @@ internal static class GatewayStatus
         return status;
     }
 
-    private static JsonObject Managed(Gateway gateway, string controller, ServiceCatalog services, MeshSettings settings)
+    private static JsonObject Managed(Gateway gateway, string controller, ResourceSet resources, ServiceCatalog services, MeshSettings settings)
     {
         var name = controller is WellKnown.GatewayController ? $"{gateway.Name}-{gateway.ClassName}" : gateway.Name;
         var hostname = $"{name}.{gateway.Namespace}.svc.{settings.ClusterDomain}";
@@ -54,7 +56,10 @@ internal static class GatewayStatus
         {
             addresses = [.. service.Wds.Addresses.Select(a => new GatewayStatusAddress("IPAddress", IpBytes.Text(a.Address))), new GatewayStatusAddress("Hostname", hostname)];
             var ports = string.Join(", ", gateway.Listeners.Select(l => $"{hostname}:{l.Port}").Distinct(StringComparer.Ordinal));
-            programmed = Condition(gateway, "Programmed", true, "Programmed", $"Resource programmed, assigned to service(s) {ports}");
+            // Locally a waypoint is a process and not a pod; its state is shown beside.
+            programmed = settings.Standalone || controller is not WellKnown.MeshController || HasInstance(gateway, resources)
+                ? Condition(gateway, "Programmed", true, "Programmed", $"Resource programmed, assigned to service(s) {ports}")
+                : Condition(gateway, "Programmed", false, "AddressNotUsable", $"Failed to assign to any requested addresses: no instances found for hostname \"{hostname}\"");
         }
         else
         {
@@ -64,15 +69,23 @@ internal static class GatewayStatus
         var status = new JsonObject();
         if (addresses.Count > 0)
             status["addresses"] = Addresses(addresses);
+        var unexpected = controller is WellKnown.MeshController ? gateway.Listeners.Where((l, i) => i > 0 || l is not { Port: (int)WellKnown.HbonePort, Protocol: "HBONE" }).ToList() : [];
         status["conditions"] = new JsonArray(
-            Condition(gateway, "Accepted", true, "Accepted", "Resource accepted"),
+            unexpected.Count == 0
+                ? Condition(gateway, "Accepted", true, "Accepted", "Resource accepted")
+                // Gateway API: true as long as one listener is good.
+                : Condition(gateway, "Accepted", unexpected.Count < gateway.Listeners.Count, "ListenersNotValid", $"Invalid listeners: {string.Join(", ", unexpected.Select(l => l.Name))}"),
             programmed,
             Condition(gateway, "ResolvedRefs", true, "ResolvedRefs", "All references resolved"));
-        status["listeners"] = new JsonArray([.. gateway.Listeners.Select(l => Listener(gateway, l))]);
+        status["listeners"] = new JsonArray([.. gateway.Listeners.Select(l => Listener(gateway, l, unexpected.Contains(l), AttachedRoutes.Count(gateway, l, resources)))]);
         return status;
     }
 
-    private static JsonObject Listener(Gateway gateway, GatewayListener listener)
+    /// <summary>What the Service of a waypoint selects, and may be sent traffic.</summary>
+    private static bool HasInstance(Gateway gateway, ResourceSet resources) =>
+        resources.Pods.Any(p => p.Namespace == gateway.Namespace && p.Meta.Label(WellKnown.GatewayName) == gateway.Name && p.Ready && !p.IsTerminal);
+
+    private static JsonObject Listener(Gateway gateway, GatewayListener listener, bool isUnexpected, int attached)
     {
         const string fine = "No errors found";
         var kinds = new JsonArray();
@@ -83,11 +96,11 @@ internal static class GatewayStatus
         }
         return new JsonObject
         {
-            ["attachedRoutes"] = 0,
+            ["attachedRoutes"] = attached,
             ["conditions"] = new JsonArray(
-                Condition(gateway, "Accepted", true, "Accepted", fine),
+                isUnexpected ? Condition(gateway, "Accepted", false, "UnsupportedProtocol", Expected) : Condition(gateway, "Accepted", true, "Accepted", fine),
                 Condition(gateway, "Conflicted", false, "NoConflicts", fine),
-                Condition(gateway, "Programmed", true, "Programmed", fine),
+                isUnexpected ? Condition(gateway, "Programmed", false, "Invalid", Expected) : Condition(gateway, "Programmed", true, "Programmed", fine),
                 Condition(gateway, "ResolvedRefs", true, "ResolvedRefs", fine)),
             ["name"] = listener.Name,
             ["supportedKinds"] = kinds,

@@ -19,6 +19,7 @@ internal static class MeshStatuses
         AllocationStatus.Add(statuses, input.Resources, input.Book);
         GatewayStatus.Add(statuses, input.Resources, input.Services, input.Settings);
         RouteStatus.Add(statuses, input.Resources, input.Services);
+        BackendTlsStatus.Add(statuses, input.Resources, input.Services);
         statuses.Sort(Compare);
         return statuses;
     }

@@ -6,12 +6,12 @@ namespace Mesh.IstiodLite.Status;
 /// <summary>What a targetRef of a policy resolves to.</summary>
 internal sealed record TargetResolution(string Text, WaypointInfo? Waypoint, MeshService? Service, string? Reason, string? Message);
 
-/// <summary>WaypointAccepted on AuthorizationPolicies with targetRefs.</summary>
+/// <summary>WaypointAccepted on AuthorizationPolicies with targetRefs, and on our RateLimitPolicies.</summary>
 internal static class TargetStatus
 {
     public static void Add(List<StatusEntry> statuses, ResourceSet resources, ServiceCatalog services, WaypointCatalog waypoints, MeshSettings settings, Func<Resource, bool> inRevision)
     {
-        foreach (var policy in resources.AuthorizationPolicies.Where(p => p.Targets.Count > 0).Where(r => inRevision(r)))
+        foreach (var policy in resources.AuthorizationPolicies.Cast<TargetedPolicy>().Concat(resources.RateLimitPolicies).Where(p => p.Targets.Count > 0).Where(r => inRevision(r)))
         {
             var resolutions = policy.Targets.Select(t => Resolve(policy, t, resources, services, waypoints, settings)).ToList();
             var good = resolutions.Where(r => r.Reason is null).ToList();

@@ -18,6 +18,7 @@ internal static class Findings
         AddTargets(problems, input);
         AddBindings(problems, input);
         AddHosts(problems, input);
+        LabelFindings.Add(problems, input.Resources);
         var endpoints = new EndpointIndex(input.Workloads);
         PolicyFindings.Add(problems, input);
         RuleFindings.Add(problems, input, endpoints);

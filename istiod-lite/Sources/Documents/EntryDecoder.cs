@@ -18,9 +18,10 @@ internal static class EntryDecoder
         root.Ignore("status");
         IReadOnlyDictionary<string, string>? labels = null;
         var template = new EntryEndpoint();
+        GroupProbe? probe = null;
         root.Object("spec", spec =>
         {
-            spec.Ignore("probe");
+            probe = spec.Object("probe", p => new ProbeHolder(Probe(p)))?.Probe;
             spec.Object("metadata", m =>
             {
                 m.Ignore("annotations");
@@ -28,7 +29,29 @@ internal static class EntryDecoder
             });
             template = spec.Object("template", Endpoint) ?? template;
         });
-        return new WorkloadGroup { Meta = meta, Position = position, Template = template, TemplateLabels = labels ?? new Dictionary<string, string>(StringComparer.Ordinal) };
+        return new WorkloadGroup { Meta = meta, Position = position, Template = template, TemplateLabels = labels ?? new Dictionary<string, string>(StringComparer.Ordinal), Probe = probe };
+    }
+
+    private static GroupProbe? Probe(FieldReader probe)
+    {
+        // exec and grpc: what runs beside the instance does those (meshctl register).
+        probe.Ignore("initialDelaySeconds", "exec", "grpc");
+        TimeSpan Seconds(string name, int otherwise) => TimeSpan.FromSeconds(probe.Int(name, 0) is { } given and > 0 ? given : otherwise);
+        int Times(string name, int otherwise) => probe.Int(name, 0) is { } given and > 0 ? given : otherwise;
+        // Defaults of Istio's ReadinessProbe, which are Kubernetes'.
+        var empty = new GroupProbe(0, null, Seconds("periodSeconds", 10), Seconds("timeoutSeconds", 1), Times("failureThreshold", 3), Times("successThreshold", 1));
+        var http = probe.Object("httpGet", get =>
+        {
+            get.Ignore("host", "httpHeaders");
+            var (port, path) = (get.Port("port") ?? 0, get.String("path") is { Length: > 0 } given ? given : "/");
+            return get.String("scheme") is "HTTPS" ? empty : empty with { Port = port, Path = path[0] == '/' ? path : "/" + path };
+        });
+        var tcp = probe.Object("tcpSocket", socket =>
+        {
+            socket.Ignore("host");
+            return empty with { Port = socket.Port("port") ?? 0 };
+        });
+        return (http ?? tcp) is { Port: > 0 } asked ? asked : null;
     }
 
     public static Resource ServiceEntry(ObjectMeta meta, DocumentPosition position, FieldReader root)
@@ -67,6 +90,8 @@ internal static class EntryDecoder
     /// <summary>An object that holds nothing but labels; null where it is absent.</summary>
     public static IReadOnlyDictionary<string, string>? Labels(FieldReader owner, string field, string inner) =>
         owner.Object(field, s => s.StringMap(inner) ?? new Dictionary<string, string>(StringComparer.Ordinal));
+
+    private sealed record ProbeHolder(GroupProbe? Probe);
 
     private sealed record AddressHolder(string Host, string Value);
 

@@ -18,7 +18,8 @@ internal static class Spelling
         return best;
     }
 
-    private static int Distance(string a, string b)
+    /// <summary>Levenshtein: how many letters must change, come or go; case does not count.</summary>
+    public static int Distance(string a, string b)
     {
         var previous = Enumerable.Range(0, b.Length + 1).ToArray();
         var current = new int[b.Length + 1];

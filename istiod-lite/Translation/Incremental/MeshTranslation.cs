@@ -108,7 +108,7 @@ internal sealed class MeshTranslation(MeshSettings startSettings, AddressBook st
         var configurations = _waypoints.Configurations;
         var found = _waypoints.Problems;
         var statusesChanged = changes is null || serviceChanges.Count > 0 || policiesChanged || !ReferenceEquals(book, previousBook) || changes.Any<WorkloadEntry>() || changes.Any<GatewayRoute>() || changes.Any<ServiceEntry>()
-            || changes.Any<Service>();
+            || changes.Any<Service>() || changes.Any<RateLimitPolicy>() || changes.Versions<Pod>().Any(p => p.Meta.Label(WellKnown.GatewayName) is not null);
         _book = book;
         return new Translated
         {

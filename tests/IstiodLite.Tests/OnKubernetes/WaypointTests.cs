@@ -32,6 +32,12 @@ public sealed class WaypointTests
         Assert.Equal(["status-port", "mesh"], service["spec"]!["ports"]!.AsArray().Select(p => (string)p!["name"]!));
         Assert.Equal("istio.io/mesh-controller", (string?)(await rig.ObjectAsync("gateway.networking.k8s.io", "gatewayclasses", "", "istio-waypoint", _ => true))["spec"]!["controllerName"]);
 
+        // Bound at once, so that nobody goes around it; programmed when an instance can take traffic.
+        await rig.ObjectAsync("gateway.networking.k8s.io", "gateways", "shop", "wp", g => Condition(g, "Programmed") == "False");
+        rig.Put("""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"wp-1","namespace":"shop","labels":{"gateway.networking.k8s.io/gateway-name":"wp"} },"spec":{"nodeName":"node-1","serviceAccountName":"wp"},
+             "status":{"phase":"Running","podIP":"10.1.0.9","podIPs":[{"ip":"10.1.0.9"}],"conditions":[{"type":"Ready","status":"True"}]} }
+            """);
         var gateway = await rig.ObjectAsync("gateway.networking.k8s.io", "gateways", "shop", "wp", g => Condition(g, "Programmed") == "True");
         Assert.Contains(gateway["status"]!["addresses"]!.AsArray(), a => (string?)a!["value"] == "wp.shop.svc.cluster.local");
         Assert.Equal("mesh", (string?)gateway["status"]!["listeners"]![0]!["name"]);

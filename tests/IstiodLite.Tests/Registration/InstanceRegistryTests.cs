@@ -54,6 +54,24 @@ public sealed class InstanceRegistryTests : IDisposable
         Assert.False(_registry.Deregister(_key));
     }
 
+    /// <summary>As Istio's agent would do it, but from outside; what the registration says of itself counts more.</summary>
+    [Theory]
+    [InlineData("httpGet: { path: healthz, port: 8081 }, periodSeconds: 5, failureThreshold: 2", "8081/healthz 5 1 2 1")]
+    [InlineData("tcpSocket: { port: 5432 }, timeoutSeconds: 3, successThreshold: 4", "5432 10 3 3 4")]
+    [InlineData("exec: { command: [ true ] }", null)]
+    [InlineData("httpGet: { port: 8081, scheme: HTTPS }", null)]
+    public void ProbeOfTheGroup_IsTheCheckOfInstancesWithoutOne(string probe, string? expected)
+    {
+        var group = (WorkloadGroup)Documents.Parse($"{Group}\n  probe: {{ {probe} }}\n").Resources[0];
+        var check = Make(new InstanceRequest()).Check;
+        Assert.Equal(expected, check is null ? null : $"{check.Http?.Port ?? check.Tcp!.Port}{check.Http?.Path} {check.Interval.TotalSeconds:0} {check.Timeout.TotalSeconds:0} {check.Failures} {check.Successes}");
+        Assert.Equal(expected is null ? TimeSpan.FromSeconds(30) : null, Make(new InstanceRequest()).Ttl);
+        Assert.Null(Make(new InstanceRequest { Ttl = "10s" }).Check);
+        Assert.Equal(9999, Make(new InstanceRequest { Check = new CheckRequest { Tcp = new TcpCheck(9999) } }).Check!.Tcp!.Port);
+
+        Instance Make(InstanceRequest request) => InstanceRules.Make(_key, request, group, IPAddress.Parse("198.18.7.1"), out _)!;
+    }
+
     [Fact]
     public void Heartbeats_ThatStop_TakeItOutAndBackAndAtLastAway()
     {

@@ -1,4 +1,5 @@
 using Mesh.Net;
+using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Settings;
 
 namespace Mesh.Ztunnel.Capture;
@@ -7,7 +8,8 @@ namespace Mesh.Ztunnel.Capture;
 /// Writes the rules that lead a pod's traffic to us into the pod's namespace, and takes them out again. Every call brings the namespace
 /// into the wanted state whatever it was before, so repairing and installing are the same thing.
 /// </summary>
-internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
+/// <param name="inbound">False: plaintext to the pod is left alone ("ingress mode").</param>
+internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6, bool inbound = true)
 {
     /// <summary>Own connections that keep the client's address are answered to an address that is not ours: the mark brings the answers back to loopback.</summary>
     private const string Routing = """
@@ -40,6 +42,9 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
     /// <summary>nftables where it is there: one transaction, no half state.</summary>
     public static CaptureRules Detect() => NamespaceCommand.Exists("nft") ? CaptureRules.Nftables : CaptureRules.Iptables;
 
+    /// <summary>For a pod that wants something else than its node.</summary>
+    public CaptureInstaller For(PodCapture pod) => pod == PodCapture.AsTheNode ? this : new CaptureInstaller(wanted, pod.Dns ?? dns, ipv6, !pod.BypassInbound);
+
     public async Task InstallAsync(NetworkNamespace pod)
     {
         if (_rules == CaptureRules.Off)
@@ -47,7 +52,7 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
         // -force: a rule that is there already is not an error, and nothing else is skipped because of it.
         var routing = NamespaceCommand.RunAsync(pod, "ip", ["-force", "-batch", "-"], ipv6 ? Routing + RoutingV6 : Routing, ignore: "File exists");
         await Task.WhenAll(routing, _rules == CaptureRules.Nftables
-            ? NamespaceCommand.RunAsync(pod, "nft", ["-f", "-"], CaptureScript.Nftables(dns, ipv6))
+            ? NamespaceCommand.RunAsync(pod, "nft", ["-f", "-"], CaptureScript.Nftables(dns, ipv6, inbound))
             : InstallIptablesAsync(pod));
     }
 
@@ -63,22 +68,44 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
         if (_rules == CaptureRules.Off)
             return;
         if (_rules == CaptureRules.Nftables)
-        {
             await NamespaceCommand.RunAsync(pod, "nft", ["-f", "-"], CaptureScript.NftablesRemoval());
-        }
         else
+            await RemoveIptablesAsync(pod, ["mangle", "nat", "raw"]);
+        await RemoveOtherKindAsync(pod);
+        await NamespaceCommand.RunAsync(pod, "ip", ["-force", "-batch", "-"], RoutingRemoval, ignore: "*");
+    }
+
+    /// <summary>
+    /// Rules of ours, or of istio-cni, that were written with the other program: by an agent with another setting, or before the node had nftables. Both
+    /// at once would capture, but whoever takes out one kind would leave the other, and the pod without a network.
+    /// </summary>
+    /// <returns>Whether there were any.</returns>
+    public async Task<bool> RemoveOtherKindAsync(NetworkNamespace pod)
+    {
+        if (_rules == CaptureRules.Nftables)
         {
-            foreach (var tool in ipv6 ? (string[])["iptables", "ip6tables"] : ["iptables"])
+            if (!NamespaceCommand.Exists("iptables-save") || (await ReadIptablesAsync(pod)).Length == 0)
+                return false;
+            await RemoveIptablesAsync(pod, ["mangle", "nat", "raw"]);
+            return true;
+        }
+        if (!NamespaceCommand.Exists("nft") || CaptureScript.OwnTables((await NamespaceCommand.TryAsync(pod, "nft", ["-s", "list", "ruleset", "inet"])).Output).Length == 0)
+            return false;
+        await NamespaceCommand.RunAsync(pod, "nft", ["-f", "-"], CaptureScript.NftablesRemoval());
+        return true;
+    }
+
+    private async Task RemoveIptablesAsync(NetworkNamespace pod, string[] tables)
+    {
+        foreach (var tool in ipv6 ? (string[])["iptables", "ip6tables"] : ["iptables"])
+        {
+            foreach (var (table, from, to) in CaptureScript.IptablesJumps(dns: true).Where(j => tables.Contains(j.Table, StringComparer.Ordinal)))
             {
-                foreach (var (table, from, to) in CaptureScript.IptablesJumps(dns))
-                {
-                    await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-D", from, "-j", to], null, ignore: "*");
-                    await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-F", to], null, ignore: "*");
-                    await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-X", to], null, ignore: "*");
-                }
+                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-D", from, "-j", to], null, ignore: "*");
+                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-F", to], null, ignore: "*");
+                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-X", to], null, ignore: "*");
             }
         }
-        await NamespaceCommand.RunAsync(pod, "ip", ["-force", "-batch", "-"], RoutingRemoval, ignore: "*");
     }
 
     /// <summary>What stands in the namespace of ours, as text that is equal when the rules are: no counters, nothing of others.</summary>
@@ -107,7 +134,7 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6)
 
     private async Task InstallIptablesAsync(NetworkNamespace pod, string tool, bool isIpv6)
     {
-        await NamespaceCommand.RunAsync(pod, tool + "-restore", ["-w", "10", "--noflush"], CaptureScript.Iptables(dns, isIpv6));
+        await NamespaceCommand.RunAsync(pod, tool + "-restore", ["-w", "10", "--noflush"], CaptureScript.Iptables(dns, isIpv6, inbound));
         foreach (var (table, from, to) in CaptureScript.IptablesJumps(dns))
         {
             if ((await NamespaceCommand.TryAsync(pod, tool, ["-w", "10", "-t", table, "-C", from, "-j", to])).ExitCode != 0)

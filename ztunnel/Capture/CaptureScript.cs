@@ -13,7 +13,7 @@ internal static class CaptureScript
     public const string ProbeSourceV6 = "fd16:9254:7127:1337:ffff:ffff:ffff:ffff";
 
     /// <summary>One transaction: the tables are made if needed, emptied and filled; a second run changes nothing.</summary>
-    public static string Nftables(bool dns, bool ipv6)
+    public static string Nftables(bool dns, bool ipv6, bool inbound = true)
     {
         var script = new StringBuilder();
         Table(script, "istio-ambient-mangle", """
@@ -26,8 +26,11 @@ internal static class CaptureScript
         var output = new StringBuilder();
         foreach (var (family, probe, loopback) in Families(ipv6))
         {
-            prerouting.Append($"        {family} saddr {probe} meta l4proto tcp accept;\n");
-            prerouting.Append($"        {family} daddr != {loopback} tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006;\n");
+            if (inbound)
+            {
+                prerouting.Append($"        {family} saddr {probe} meta l4proto tcp accept;\n");
+                prerouting.Append($"        {family} daddr != {loopback} tcp dport != 15008 meta mark & 0xfff != 0x539 redirect to :15006;\n");
+            }
             output.Append($"        {family} daddr {probe} meta l4proto tcp accept;\n");
         }
         if (dns)
@@ -60,6 +63,11 @@ internal static class CaptureScript
                     chain istio-output { udp dport 53 meta mark & 0xfff == 0x539 ct zone set 1; }
                 """);
         }
+        else
+        {
+            // An agent with another setting may have written it.
+            script.Append("add table inet istio-ambient-raw\ndelete table inet istio-ambient-raw\n");
+        }
         return script.ToString();
     }
 
@@ -82,7 +90,7 @@ internal static class CaptureScript
         new[] { "istio-ambient-mangle", "istio-ambient-nat", "istio-ambient-raw" }.Select(t => $"add table inet {t}\ndelete table inet {t}\n"));
 
     /// <summary>For iptables-restore --noflush. The chains of ours are declared, hence emptied; the jumps are added by <see cref="IptablesJumps"/> only once.</summary>
-    public static string Iptables(bool dns, bool isIpv6)
+    public static string Iptables(bool dns, bool isIpv6, bool inbound = true)
     {
         var probe = isIpv6 ? ProbeSourceV6 : ProbeSource;
         var loopback = isIpv6 ? "::1/128" : "127.0.0.1/32";
@@ -93,14 +101,18 @@ internal static class CaptureScript
 
               """
             : string.Empty;
+        var inboundNat = inbound
+            ? $"""
+              -A ISTIO_PRERT -s {probe} -p tcp -m tcp -j ACCEPT
+              -A ISTIO_PRERT ! -d {loopback} -p tcp ! --dport 15008 -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports 15006
+
+              """
+            : string.Empty;
+        // Declared also where nothing belongs into them: what another setting had written goes.
         var raw = dns
             ? """
-              *raw
-              :ISTIO_PRERT - [0:0]
-              :ISTIO_OUTPUT - [0:0]
               -A ISTIO_OUTPUT -p udp -m mark --mark 0x539/0xfff -m udp --dport 53 -j CT --zone 1
               -A ISTIO_PRERT -p udp -m mark ! --mark 0x539/0xfff -m udp --sport 53 -j CT --zone 1
-              COMMIT
 
               """
             : string.Empty;
@@ -114,14 +126,16 @@ internal static class CaptureScript
             *nat
             :ISTIO_PRERT - [0:0]
             :ISTIO_OUTPUT - [0:0]
-            -A ISTIO_PRERT -s {probe} -p tcp -m tcp -j ACCEPT
-            -A ISTIO_PRERT ! -d {loopback} -p tcp ! --dport 15008 -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports 15006
-            -A ISTIO_OUTPUT -d {probe} -p tcp -m tcp -j ACCEPT
+            {inboundNat}-A ISTIO_OUTPUT -d {probe} -p tcp -m tcp -j ACCEPT
             {dnsNat}-A ISTIO_OUTPUT -p tcp -m mark --mark 0x111/0xfff -j ACCEPT
             -A ISTIO_OUTPUT ! -d {loopback} -o lo -j ACCEPT
             -A ISTIO_OUTPUT ! -d {loopback} -p tcp -m mark ! --mark 0x539/0xfff -j REDIRECT --to-ports 15001
             COMMIT
-            {raw}
+            *raw
+            :ISTIO_PRERT - [0:0]
+            :ISTIO_OUTPUT - [0:0]
+            {raw}COMMIT
+
             """;
     }
 

@@ -36,6 +36,9 @@ internal sealed class CapturedPod : IPodProxy
             return false;
         var isFirst = _written is null;
         await _capture.InstallAsync(_network);
+        // Once, and not when the pod joined: looking for what nearly never is there takes a pod longer to start.
+        if (isFirst && await _capture.RemoveOtherKindAsync(_network))
+            isFirst = false;
         // Read only now and not when the pod joined: a pod waits for its rules, not for our notes about them.
         _written = await _capture.ReadAsync(_network);
         return !isFirst;

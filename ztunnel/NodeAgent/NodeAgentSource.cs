@@ -17,15 +17,22 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(1);
 
+    /// <summary>After so long without a namespace a person is told; pods that are just being started have theirs long before.</summary>
+    public TimeSpan Worrying { get; init; } = TimeSpan.FromSeconds(10);
+
     private readonly Log _log = sink.For("nodeagent");
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<string, NodePod> _known = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Search> _searching = new(StringComparer.Ordinal);
 
     /// <summary>A pod that is looked for. The reason is logged when it changes, not at each look.</summary>
-    private sealed class Search(NodePod pod)
+    private sealed class Search(NodePod pod, long begun)
     {
         public NodePod Pod { get; } = pod;
+
+        public long Begun { get; } = begun;
+
+        public bool IsTold { get; set; }
 
         public string? Reason { get; set; }
     }
@@ -94,7 +101,7 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
             if (_known.TryGetValue(pod.Uid, out var known) && known == pod)
                 continue;
             _known[pod.Uid] = pod;
-            _searching[pod.Uid] = new Search(pod);
+            _searching[pod.Uid] = new Search(pod, time.GetTimestamp());
         }
         await SearchAsync();
     }
@@ -109,6 +116,11 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
                 if (search.Reason != found.Reason)
                     _log.Info($"{found.Reason}; it is looked for again");
                 search.Reason = found.Reason;
+                if (!search.IsTold && time.GetElapsedTime(search.Begun) >= Worrying)
+                {
+                    search.IsTold = true;
+                    wanted.NotFound(search.Pod, found.Reason!);
+                }
                 continue;
             }
             _searching.Remove(uid);

@@ -15,4 +15,9 @@ internal interface INodePods
 {
     /// <summary>The whole set each time, the first one as soon as it is known completely. Ends with <paramref name="stop"/> only; what is passing is retried inside.</summary>
     IAsyncEnumerable<IReadOnlyList<NodePod>> WatchAsync(CancellationToken stop);
+
+    /// <summary>A pod's network namespace has been looked for in vain for so long that a person should know. Once for each pod; it is looked for further.</summary>
+    void NotFound(NodePod pod, string reason)
+    {
+    }
 }

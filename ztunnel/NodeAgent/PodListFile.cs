@@ -10,7 +10,7 @@ namespace Mesh.Ztunnel.NodeAgent;
 
 /// <summary>
 /// The pods of this node from a file (<c>ZTUNNEL_POD_LIST</c>), for nodes without Kubernetes: a JSON array of objects with uid, name, namespace,
-/// serviceAccount and, where they are known, addresses and networkNamespace. Looked at every second; a file that cannot be read changes nothing.
+/// serviceAccount and, where they are known, addresses and networkNamespace; dnsCapture and bypassInboundCapture as the annotations of <see cref="PodCapture"/>. Looked at every second; a file that cannot be read changes nothing.
 /// </summary>
 internal sealed class PodListFile(string path, LogSink sink, TimeProvider time) : INodePods
 {
@@ -56,7 +56,7 @@ internal sealed class PodListFile(string path, LogSink sink, TimeProvider time) 
                 throw new JsonException($"uid {twice.Key} is there twice");
             return [.. pods.Select(p => new NodePod(
                 p.Uid,
-                new PodInfo(p.Name, p.Namespace, p.ServiceAccount),
+                new PodInfo(p.Name, p.Namespace, p.ServiceAccount) { Capture = new PodCapture(p.DnsCapture, p.BypassInboundCapture ?? false) },
                 (p.Addresses ?? []).Select(a => IPAddress.TryParse(a, out var address) ? address : throw new JsonException($"'{a}' of {p.Namespace}/{p.Name} is no address")).ToValueList(),
                 p.NetworkNamespace))];
         }
@@ -76,6 +76,8 @@ internal sealed class PodListFile(string path, LogSink sink, TimeProvider time) 
         ServiceAccount = p.Info.ServiceAccount,
         Addresses = [.. p.Addresses.Select(a => a.ToString())],
         NetworkNamespace = p.NamespacePath,
+        DnsCapture = p.Info.Capture.Dns,
+        BypassInboundCapture = p.Info.Capture.BypassInbound ? true : null,
     })];
 
     private void Complain(string complaint)
@@ -98,6 +100,10 @@ internal sealed class PodListFile(string path, LogSink sink, TimeProvider time) 
         public List<string>? Addresses { get; init; }
 
         public string? NetworkNamespace { get; init; }
+
+        public bool? DnsCapture { get; init; }
+
+        public bool? BypassInboundCapture { get; init; }
     }
 }
 

@@ -34,12 +34,14 @@ internal sealed class PodProxyFactory(
     {
         // Asked for now, so that the pod's first connection need not wait for it.
         _ = onDemand?.EnsureWorkloadAsync(uid);
+        // What is known on demand cannot answer questions about everything.
+        var wanted = settings.ControlPlane is { OnDemand: true } ? info.Capture with { Dns = null } : info.Capture;
         var proxy = Make(info, network.Namespace, canBeTransparent && settings.PreserveSource != false);
-        await proxy.ListenAsync(!settings.ProxyEnabled ? PodPorts.None : settings.Socks5 ? PodPorts.WithSocks : PodPorts.Everything, settings.Dns.Enabled ? Dns : null);
+        await proxy.ListenAsync(!settings.ProxyEnabled ? PodPorts.None : settings.Socks5 ? PodPorts.WithSocks : PodPorts.Everything, wanted.Dns ?? settings.Dns.Enabled ? Dns : null);
         if (settings.Pods.CaptureRules == CaptureRules.Off || network.Namespace is not { } ns)
             return proxy;
         // Last: from here on traffic comes to us.
-        return await CapturedPod.CaptureAsync(proxy, ns, capture);
+        return await CapturedPod.CaptureAsync(proxy, ns, capture.For(wanted));
     }
 
     /// <summary>Our own ports, reachable over mTLS.</summary>

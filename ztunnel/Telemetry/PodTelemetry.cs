@@ -24,8 +24,11 @@ internal sealed class PodTelemetry(ZtunnelMetrics metrics, LogSink sink, Readine
     public void PodStartFailed(string uid, PodInfo info, string reason) =>
         _log.Event(LogSeverity.Error, "failed to start proxy, it is tried again").Text("uid", uid).Text("name", info.Name).Text("namespace", info.Namespace).Text("error", reason).Write();
 
-    public void PodRepaired(string uid, PodInfo info) =>
+    public void PodRepaired(string uid, PodInfo info)
+    {
+        metrics.CaptureRepairs.Increment();
         _log.Event(LogSeverity.Warn, "somebody had changed the capture rules of a pod, they are written again").Text("uid", uid).Text("name", info.Name).Text("namespace", info.Namespace).Write();
+    }
 
     public void PodsChanged(int running, int pending, bool ready)
     {

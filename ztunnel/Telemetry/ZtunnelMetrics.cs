@@ -37,6 +37,7 @@ internal sealed class ZtunnelMetrics
         PendingProxies = registry.Gauge("workload_manager_pending_proxy_count", "The total number current workloads with pending proxies (unstable).").With();
         ProxiesStarted = registry.Counter("workload_manager_proxies_started", "The total number of proxies that were started (unstable).").With();
         ProxiesStopped = registry.Counter("workload_manager_proxies_stopped", "The total number of proxies that were stopped (unstable).").With();
+        CaptureRepairs = registry.Counter("ztunnel_capture_repairs", "How often the capture rules of a pod had been changed by somebody else and were written again.").With();
     }
 
     public CounterFamily XdsTerminations { get; }
@@ -81,4 +82,6 @@ internal sealed class ZtunnelMetrics
     public Counter ProxiesStarted { get; }
 
     public Counter ProxiesStopped { get; }
+
+    public Counter CaptureRepairs { get; }
 }

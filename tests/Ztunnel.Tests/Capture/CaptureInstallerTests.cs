@@ -4,6 +4,7 @@ using Mesh.Net;
 using Mesh.Runtime.Decisions;
 using Mesh.Testing;
 using Mesh.Ztunnel.Capture;
+using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 
@@ -65,6 +66,68 @@ public sealed class CaptureInstallerTests
         await installer.RemoveAsync(pod);
         Assert.DoesNotContain("ISTIO", await StateAsync(pod, CaptureRules.Iptables), StringComparison.Ordinal);
     }
+
+    [RootFact("nft", "iptables", "ip6tables")]
+    public async Task PodThatWantsAnotherCapture_HasOnlyTheRulesOfThat()
+    {
+        foreach (var kind in (CaptureRules[])[CaptureRules.Nftables, CaptureRules.Iptables])
+        {
+            using var pod = await PodAsync();
+            var node = new CaptureInstaller(kind, dns: true, ipv6: true);
+            // As a node's other setting, or another annotation of an earlier life, left it.
+            await node.InstallAsync(pod);
+            await node.For(new PodCapture(Dns: false, BypassInbound: true)).InstallAsync(pod);
+            var state = Stable(await StateAsync(pod, kind));
+            Assert.Contains("15001", state, StringComparison.Ordinal);
+            foreach (var gone in (string[])["15006", "15053"])
+                Assert.DoesNotContain(gone, state, StringComparison.Ordinal);
+        }
+    }
+
+    /// <summary>Two programs can write rules. One agent at a time uses one of them; what the other one left goes, at the first look and with the pod's last.</summary>
+    [RootTheory("nft", "iptables", "ip6tables")]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task RulesOfTheOtherKind_AreTakenOut_AndThatIsARepair(bool nftables)
+    {
+        var (ours, other) = nftables ? (CaptureRules.Nftables, CaptureRules.Iptables) : (CaptureRules.Iptables, CaptureRules.Nftables);
+        using var pod = await PodAsync();
+        await new CaptureInstaller(other, dns: true, ipv6: true).InstallAsync(pod);
+        var captured = await CapturedPod.CaptureAsync(new NoProxy(), pod, new CaptureInstaller(ours, dns: true, ipv6: true));
+        Assert.True(await captured.RepairAsync());
+        Assert.DoesNotContain(Sign(other), await StateAsync(pod, other), StringComparison.Ordinal);
+        Assert.Contains(Sign(ours), await StateAsync(pod, ours), StringComparison.Ordinal);
+        Assert.False(await captured.RepairAsync());
+
+        await new CaptureInstaller(other, dns: true, ipv6: true).InstallAsync(pod);
+        await captured.StopAsync();
+        foreach (var kind in (CaptureRules[])[ours, other])
+            Assert.DoesNotContain(Sign(kind), await StateAsync(pod, kind), StringComparison.Ordinal);
+
+        // Where iptables is made of nftables, the one lists the other's rules, too.
+        static string Sign(CaptureRules kind) => kind == CaptureRules.Nftables ? "table inet istio-ambient" : "-A ISTIO_OUTPUT";
+    }
+
+    /// <summary>An agent was killed in between: the next one's first write makes the whole.</summary>
+    [RootTheory("nft", "iptables", "ip6tables")]
+    [InlineData(true, "nft", "delete", "table", "inet", "istio-ambient-nat")]
+    [InlineData(false, "iptables", "-t", "nat", "-D", "OUTPUT", "-j", "ISTIO_OUTPUT")]
+    [InlineData(false, "iptables", "-t", "mangle", "-F", "ISTIO_PRERT")]
+    [InlineData(true, "ip", "route", "flush", "table", "100")]
+    public async Task RulesThatAreHalfWritten_AreWholeAfterTheNextStart(bool nftables, params string[] missing)
+    {
+        var kind = nftables ? CaptureRules.Nftables : CaptureRules.Iptables;
+        using var pod = await PodAsync();
+        await new CaptureInstaller(kind, dns: true, ipv6: true).InstallAsync(pod);
+        var whole = Stable(await StateAsync(pod, kind));
+        await RunAsync(pod, missing[0], missing[1..]);
+        Assert.NotEqual(whole, Stable(await StateAsync(pod, kind)));
+        await new CaptureInstaller(kind, dns: true, ipv6: true).InstallAsync(pod);
+        Assert.Equal(Sorted(whole), Sorted(Stable(await StateAsync(pod, kind))));
+    }
+
+    /// <summary>Tables are listed in the order of their making.</summary>
+    private static IEnumerable<string> Sorted(string state) => state.Split('\n').Order(StringComparer.Ordinal);
 
     [RootFact]
     public async Task RulesThatSomebodyDamaged_AreRepaired()

@@ -18,6 +18,7 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
     private readonly LogSink _sink = new(Stream.Null, LogFormat.Text, LogFilter.TryParse("info", out var filter, out _) ? filter : throw new InvalidOperationException(), TimeProvider.System);
     private readonly Channel<IReadOnlyList<NodePod>> _sets = Channel.CreateUnbounded<IReadOnlyList<NodePod>>();
     private readonly Channel<string> _happened = Channel.CreateUnbounded<string>();
+    private readonly Channel<string> _missing = Channel.CreateUnbounded<string>();
     private readonly PodManager _pods;
     private readonly NodeAgentSource _source;
     private readonly Task<string?> _running;
@@ -26,7 +27,7 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
     public NodeAgentSourceTests()
     {
         _pods = new PodManager(this, this);
-        _source = new NodeAgentSource(this, _node.Finder, null, _pods, _sink, TimeProvider.System);
+        _source = new NodeAgentSource(this, _node.Finder, null, _pods, _sink, TimeProvider.System) { Worrying = TimeSpan.Zero };
         _running = _source.RunAsync();
     }
 
@@ -59,6 +60,16 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
         {
             File.Delete(late);
         }
+    }
+
+    [Fact]
+    public async Task PodWithoutANamespace_IsToldOnce_WithTheReason()
+    {
+        await _sets.Writer.WriteAsync([Pod("u1") with { NamespacePath = "/nowhere" }]);
+        Assert.Contains("/nowhere", await _missing.Reader.ReadAsync().AsTask().WaitAsync(Patience), StringComparison.Ordinal);
+        await _sets.Writer.WriteAsync([Pod("u1") with { NamespacePath = "/nowhere" }, Pod("u2")]);
+        await NextAsync();
+        Assert.False(_missing.Reader.TryRead(out _));
     }
 
     [Fact]
@@ -111,6 +122,8 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
         await foreach (var set in _sets.Reader.ReadAllAsync(stop))
             yield return set;
     }
+
+    void INodePods.NotFound(NodePod pod, string reason) => _missing.Writer.TryWrite($"{pod.Uid}: {reason}");
 
     Task<IPodProxy> IPodProxyFactory.StartAsync(string uid, PodInfo info, PodNetwork network) => Task.FromResult<IPodProxy>(new Proxy());
 

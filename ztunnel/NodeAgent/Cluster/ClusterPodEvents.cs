@@ -26,7 +26,11 @@ internal sealed class ClusterPodEvents(IPodEvents inner, ClusterPods cluster, Ca
         waiters.Complete(info, reason);
     }
 
-    public void PodRepaired(string uid, PodInfo info) => inner.PodRepaired(uid, info);
+    public void PodRepaired(string uid, PodInfo info)
+    {
+        inner.PodRepaired(uid, info);
+        cluster.Repaired(uid);
+    }
 
     public void PodsChanged(int running, int pending, bool ready) => inner.PodsChanged(running, pending, ready);
 }

@@ -138,6 +138,25 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         }
     }
 
+    public void NotFound(NodePod pod, string reason)
+    {
+        lock (_gate)
+        {
+            if (KeyOfLocked(pod.Uid) is { } key)
+                Tell(_pods[key], "NamespaceNotFound", $"the pod asked to be in the mesh and is not: {reason}; it is looked for further. Look whether the agent sees the node's processes (/host/proc) and network namespaces (/var/run/netns)");
+        }
+    }
+
+    /// <summary>Somebody else had changed the rules inside the pod.</summary>
+    public void Repaired(string uid)
+    {
+        lock (_gate)
+        {
+            if (KeyOfLocked(uid) is { } key)
+                Tell(_pods[key], "RulesRepaired", "the capture rules in the pod's network namespace had been changed or removed by another program and were written again; until then its traffic may have passed outside the mesh");
+        }
+    }
+
     public void Released(string uid)
     {
         lock (_gate)
@@ -242,7 +261,7 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         return addresses.IsEmpty ? null : new NodePod(pod.Metadata.Uid!, InfoOf(pod), addresses);
     }
 
-    private static PodInfo InfoOf(PodObject pod) => new(pod.Key.Name, pod.Key.Namespace, pod.Spec.ServiceAccountName is { Length: > 0 } account ? account : "default");
+    private static PodInfo InfoOf(PodObject pod) => new(pod.Key.Name, pod.Key.Namespace, pod.Spec.ServiceAccountName is { Length: > 0 } account ? account : "default") { Capture = PodCapture.Of(pod.Metadata.Annotations) };
 
     private void Tell(PodObject pod, string reason, string note) => _events.Record(
         new ObjectReference { ApiVersion = "v1", Kind = "Pod", Namespace = pod.Key.Namespace, Name = pod.Key.Name, Uid = pod.Metadata.Uid }, warning: true, reason, "Capture", note);

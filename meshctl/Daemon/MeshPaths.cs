@@ -13,6 +13,9 @@ internal static class MeshPaths
 
     public static string RootCertificate => Path.Combine(ControlPlaneState, "root-cert.pem");
 
+    /// <summary>Where <c>istiod-lite revoke</c> writes the list of certificates that were taken back; may not exist.</summary>
+    public static string RevocationList => Path.Combine(ControlPlaneState, "ca-crl.pem");
+
     public static void Create()
     {
         foreach (var directory in (string[])[Config, ControlPlaneState, Tokens, Agents, Temporary])

@@ -28,6 +28,7 @@ internal sealed class NodeAgent : INodeAgent, IAsyncDisposable
             ("INPOD_UDS", socket),
             ("ZTUNNEL_CAPTURE_RULES", "auto"),
             ("SECRET_TTL", controlPlane.CertificateTtl),
+            ("CRL_PATH", MeshPaths.RevocationList),
             // A tunnel from a waypoint lives long and is reported at its end only: in the local mode the beginning is wanted too.
             ("RUST_LOG", "info,access=debug"),
             ("POD_NAME", name),

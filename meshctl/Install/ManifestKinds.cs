@@ -21,8 +21,11 @@ internal static class ManifestKinds
 
     private static readonly Dictionary<string, ResourceType> ByKind = All.ToDictionary(t => $"{t.ApiVersion}/{t.Kind}", StringComparer.Ordinal);
 
+    /// <summary>Without those that only some clusters have.</summary>
+    public static IEnumerable<ResourceType> Always => All.Where(t => t.Group != "monitoring.coreos.com");
+
     /// <summary>Kinds of which an earlier version may have left objects that the present one no longer has.</summary>
-    public static IEnumerable<ResourceType> Prunable => All.Where(t => t != ResourceTypes.CustomResourceDefinitions && t != ResourceTypes.Namespaces && t.Group != "monitoring.coreos.com");
+    public static IEnumerable<ResourceType> Prunable => Always.Where(t => t != ResourceTypes.CustomResourceDefinitions && t != ResourceTypes.Namespaces);
 
     public static ResourceType Of(ManifestObject item) => ByKind[$"{item.ApiVersion}/{item.Kind}"];
 }

@@ -14,12 +14,6 @@ internal sealed class Preflight(KubeClient client, string home)
     // Transparent sockets, connection marks and nftables in network namespaces, as the capture rules need them.
     private static readonly Version OldestKernel = new(5, 4);
 
-    private static readonly (string Group, string Resource, string Verb)[] Needed =
-    [
-        ("apiextensions.k8s.io", "customresourcedefinitions", "create"), ("rbac.authorization.k8s.io", "clusterroles", "create"), ("rbac.authorization.k8s.io", "clusterrolebindings", "create"),
-        ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "create"), ("apps", "daemonsets", "create"), ("apps", "deployments", "create"), ("", "namespaces", "create"),
-    ];
-
     public async Task<IReadOnlyList<CheckResult>> RunAsync(CancellationToken cancel) =>
     [
         await VersionAsync(cancel),
@@ -42,27 +36,27 @@ internal sealed class Preflight(KubeClient client, string home)
 
     private async Task<CheckResult> PermissionsAsync(CancellationToken cancel)
     {
-        List<string> missing = [];
-        foreach (var (group, resource, verb) in Needed)
-        {
-            var answer = await client.CreateAsync(
-                new ResourceType("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", Namespaced: false),
-                null,
-                new JsonObject
-                {
-                    ["apiVersion"] = "authorization.k8s.io/v1",
-                    ["kind"] = "SelfSubjectAccessReview",
-                    ["spec"] = new JsonObject { ["resourceAttributes"] = new JsonObject { ["group"] = group, ["resource"] = resource, ["verb"] = verb } },
-                },
-                InstallJson.Default.JsonObject,
-                cancel);
-            if (answer["status"]?["allowed"]?.GetValue<bool>() != true)
-                missing.Add($"{verb} {(group.Length == 0 ? resource : $"{resource}.{group}")}");
-        }
-
+        var answers = await Task.WhenAll(NeededRights.All.Select(async right => (Right: right, IsAllowed: await MayAsync(right, cancel))));
+        var missing = answers.Where(a => !a.IsAllowed).GroupBy(a => a.Right.Type.Name, a => a.Right.Verb, StringComparer.Ordinal).Select(g => $"{string.Join(", ", g)} {g.Key}").ToList();
         return missing.Count == 0
             ? CheckResult.Pass("permissions", "all that an installation needs")
-            : new CheckResult("permissions", CheckOutcome.Failed, $"you may not {string.Join(", ", missing)}", "use the credentials of a cluster administrator: --kubeconfig FILE --context NAME");
+            : new CheckResult("permissions", CheckOutcome.Failed, $"you may not {string.Join("; ", missing)}", "use the credentials of a cluster administrator: --kubeconfig FILE --context NAME");
+    }
+
+    private async Task<bool> MayAsync(NeededRight right, CancellationToken cancel)
+    {
+        var answer = await client.CreateAsync(
+            new ResourceType("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", Namespaced: false),
+            null,
+            new JsonObject
+            {
+                ["apiVersion"] = "authorization.k8s.io/v1",
+                ["kind"] = "SelfSubjectAccessReview",
+                ["spec"] = new JsonObject { ["resourceAttributes"] = new JsonObject { ["group"] = right.Type.Group, ["resource"] = right.Type.Plural, ["verb"] = right.Verb } },
+            },
+            InstallJson.Default.JsonObject,
+            cancel);
+        return answer["status"]?["allowed"]?.GetValue<bool>() is true;
     }
 
     private async Task<CheckResult> GatewayApiAsync(CancellationToken cancel) =>

@@ -60,6 +60,22 @@ public sealed class FakeApiServer : IAsyncDisposable
     /// <summary>Method, path and query of what was asked, the newest last.</summary>
     public IReadOnlyList<string> Requests => [.. _handler.Log];
 
+    /// <summary>What was asked as RBAC sees it, with the verdict, the newest last.</summary>
+    public IReadOnlyList<AccessRecord> Accesses => [.. _handler.Accesses];
+
+    /// <summary>
+    /// From now on roles count, and those of a manifest are stored. The token is one of the manifest's service account; nobody has to issue it, and it does not expire.
+    /// </summary>
+    public string ActAs(string manifest, string ns, string account)
+    {
+        foreach (var item in ManifestFile.Read(manifest).Where(o => ((string)o["apiVersion"]!).StartsWith("rbac.", StringComparison.Ordinal)))
+            Store.Put(item);
+        Authorization.Enforced = true;
+        var token = $"token-of-{account}";
+        Tokens.Add(token, new ApiUser(RoleCoverage.ServiceAccount(ns, account), ["system:serviceaccounts", $"system:serviceaccounts:{ns}", "system:authenticated"]));
+        return token;
+    }
+
     /// <summary>Ports 0: any that are free. A server that was stopped starts again on the ports it had, with its objects.</summary>
     public async Task StartAsync(int plainPort = 0, int securePort = 0)
     {

@@ -26,7 +26,7 @@ public sealed class ClusterProcessTests
         }
         Assert.Equal(0, process.ExitCode);
         Assert.Equal("", (string?)rig.Server.Get("coordination.k8s.io", "leases", "istio-system", "istiod-lite")!["spec"]!["holderIdentity"]);
-        Assert.DoesNotContain(Testing.Kubernetes.FakeApiServer.AdminToken, await output, StringComparison.Ordinal);
+        Assert.DoesNotContain(rig.Token, await output, StringComparison.Ordinal);
     }
 
     [Theory]

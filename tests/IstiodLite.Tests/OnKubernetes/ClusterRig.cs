@@ -8,6 +8,7 @@ using Mesh.IstiodLite.Translation;
 using Mesh.Kubernetes.Informers;
 using Mesh.Model;
 using Mesh.Testing.Kubernetes;
+using Mesh.Testing.Kubernetes.Access;
 using Mesh.Xds.Grpc;
 
 namespace Mesh.IstiodLite.Tests.OnKubernetes;
@@ -23,12 +24,20 @@ internal sealed class ClusterRig : IAsyncDisposable
 
     public FakeApiServer Server { get; } = new();
 
+    /// <summary>As the chart's service account: control planes may do what the chart's roles say, and nothing else.</summary>
+    public string Token { get; private set; } = string.Empty;
+
+    public static string Account => RoleCoverage.ServiceAccount("istio-system", "istiod");
+
+    public RoleCoverage Coverage => new(Server, Account);
+
     public static async Task<ClusterRig> StartAsync(bool meshKinds = true)
     {
         var rig = new ClusterRig();
         if (meshKinds)
             rig.Server.InstallMeshKinds();
         await rig.Server.StartAsync();
+        rig.Token = rig.Server.ActAs(Testing.Repository.Manifest, "istio-system", "istiod");
         foreach (var ns in (string[])["istio-system", "shop"])
             rig.Put($$"""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"{{ns}}","labels":{"istio.io/dataplane-mode":"ambient"} } }""");
         return rig;
@@ -39,7 +48,7 @@ internal sealed class ClusterRig : IAsyncDisposable
         get
         {
             var path = Path.Combine(_folder, "kubeconfig");
-            File.WriteAllText(path, Server.KubeConfig());
+            File.WriteAllText(path, Server.KubeConfig(Token));
             return path;
         }
     }
@@ -170,6 +179,7 @@ internal sealed class ClusterRig : IAsyncDisposable
             await host.DisposeAsync();
         }
         await Server.DisposeAsync();
+        Assert.True(Coverage.Refused.Count == 0, string.Join('\n', Coverage.Refused));
         _http.Dispose();
         Directory.Delete(_folder, recursive: true);
     }

@@ -78,6 +78,24 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task ProxyThatRefuses_IsAnEventOnItsPod()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Pod("ztunnel-1", "ztunnel", "10.0.0.1", "node-1", "istio-system");
+        var host = await rig.ControlPlaneAsync();
+        using var channel = rig.Connect(host, rig.Server.Tokens.Issue("istio-system", "ztunnel", ["istio-ca"], TimeSpan.FromHours(1), "ztunnel-1"));
+        await using var stream = await channel.StartDuplexAsync(GrpcMethods.DeltaAggregatedResources);
+        await stream.WriteAsync(new Envoy.Service.Discovery.V3.DeltaDiscoveryRequest { TypeUrl = Mesh.Xds.XdsTypeUrls.Address, Node = new Envoy.Service.Discovery.V3.Node { Id = "ztunnel~10.0.0.1~ztunnel-1.istio-system~x" }, ResourceNamesSubscribe = { "*" } });
+        var response = (await stream.ReadAsync())!;
+        await stream.WriteAsync(new Envoy.Service.Discovery.V3.DeltaDiscoveryRequest { TypeUrl = Mesh.Xds.XdsTypeUrls.Address, ResponseNonce = response.Nonce, ErrorDetail = new Envoy.Service.Discovery.V3.Status { Code = 3, Message = "do not like it" } });
+
+        var events = rig.Server.Store.FindKind("events.k8s.io", "v1", "events")!;
+        await ClusterRig.UntilAsync(() => Task.FromResult(rig.Server.Store.List(events, "istio-system", Testing.Kubernetes.Storage.Selectors.Parse(events, null, null)).Items), list => list.Any(e =>
+            (string?)e.Body["reason"] == "ConfigurationRefused" && (string?)e.Body["regarding"]!["name"] == "ztunnel-1" && ((string?)e.Body["note"])!.Contains("do not like it", StringComparison.Ordinal)), "an Event tells of the proxy that refuses");
+        await rig.ReadyAsync(host, r => r.Contains("do not like it", StringComparison.Ordinal), "the readiness detail says so");
+    }
+
+    [Fact]
     public async Task Replicas_HaveOneRoot_OneWrites_AndTheOtherTakesOver()
     {
         await using var rig = await ClusterRig.StartAsync();
@@ -211,12 +229,12 @@ public sealed class ClusterTests
         var host = await rig.ControlPlaneAsync();
         await rig.DumpAsync(host, "10.1.0.1");
 
-        rig.Server.Tokens.Remove(Testing.Kubernetes.FakeApiServer.AdminToken);
+        rig.Server.Tokens.Remove(rig.Token);
         rig.Server.EndWatches();
         await rig.ReadyAsync(host, r => r.Contains("pods: retrying", StringComparison.Ordinal) && r.Contains("401 Unauthorized", StringComparison.Ordinal), "the readiness detail says that nobody lets us in");
         Assert.Contains("10.1.0.1", await rig.GetAsync(host, "/debug/config_dump"), StringComparison.Ordinal);
         rig.Pod("pay-2", "pay", "10.1.0.2");
-        rig.Server.Tokens.Add(Testing.Kubernetes.FakeApiServer.AdminToken, new Testing.Kubernetes.Access.ApiUser("admin", ["system:masters", "system:authenticated"]));
+        rig.Server.ActAs(Testing.Repository.Manifest, "istio-system", "istiod");
 
         await rig.DumpAsync(host, "10.1.0.2");
     }

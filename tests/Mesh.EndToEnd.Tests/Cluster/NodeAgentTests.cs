@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Mesh.EndToEnd.Tests.Harness;
 using Mesh.Testing;
 using Mesh.Testing.Kubernetes;
+using Mesh.Testing.Kubernetes.Access;
 
 namespace Mesh.EndToEnd.Tests.Cluster;
 
@@ -22,7 +23,7 @@ public sealed class NodeAgentTests : IAsyncLifetime
         _server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"istio.io/dataplane-mode":"ambient"}}}""");
         _server.Put("""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop"},"spec":{"nodeName":"n1","serviceAccountName":"web","containers":[]},"status":{"phase":"Pending"}}""");
         _server.Put("""{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"ztunnel","namespace":"istio-system"},"spec":{}}""");
-        await File.WriteAllTextAsync(Path.Combine(_folder, "kubeconfig"), _server.KubeConfig());
+        await File.WriteAllTextAsync(Path.Combine(_folder, "kubeconfig"), _server.KubeConfig(_server.ActAs(Repository.Manifest, "istio-system", "ztunnel")));
         await File.WriteAllTextAsync(Path.Combine(_folder, "static.yaml"), "workloads: []\n");
         await File.WriteAllTextAsync(Path.Combine(_folder, "cni.json"), $$$"""{"cniVersion":"1.0.0","name":"net","type":"mesh-cni","agentSocket":"{{{_folder}}}/agent.sock","prevResult":{"cniVersion":"1.0.0","ips":[{"address":"{{{PodAddress}}}/32"}]}}""");
     }
@@ -50,7 +51,7 @@ public sealed class NodeAgentTests : IAsyncLifetime
 
         // The plugin answers when the pod is captured, not before.
         (await Command.RunAsync(["env", "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_IFNAME=eth0", $"CNI_NETNS=/run/netns/{_namespace}", "CNI_ARGS=K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web",
-            "sh", "-c", $"'{Plugin}' < '{_folder}/cni.json'"])).Expect(0);
+            "sh", "-c", $"'{Repository.CniPlugin}' < '{_folder}/cni.json'"])).Expect(0);
         Assert.Contains(":15001", await ListenersAsync(), StringComparison.Ordinal);
         Assert.Contains("istio-ambient", (await InPodAsync("nft", "list", "ruleset")).Output, StringComparison.Ordinal);
         await Wait.UntilAsync(() => Marked() == "enabled", () => "the mark on the pod");
@@ -68,9 +69,8 @@ public sealed class NodeAgentTests : IAsyncLifetime
         (await agent.EndAsync()).Expect(0);
         Assert.Equal(before, (await InPodAsync("nft", "list", "ruleset")).Output);
         Assert.Null(Marked());
+        Assert.Empty(new RoleCoverage(_server, RoleCoverage.ServiceAccount("istio-system", "ztunnel")).Refused);
     }
-
-    private static string Plugin => Path.Combine(Repository.Root, "deploy", "cni", "bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!, "net10.0", "mesh-cni");
 
     private Task<CommandResult> InPodAsync(params string[] command) => Command.RunAsync(["ip", "netns", "exec", _namespace, .. command]);
 

@@ -18,22 +18,28 @@ public sealed class RoleAuthorizer(ApiStore store)
         if (!Enforced)
             return true;
         var asked = subresource.Length == 0 ? resource : $"{resource}/{subresource}";
-        return Rules(user, ns).Any(rule =>
+        return Rules(user, ns).Select(r => r.Rule).Any(rule =>
             Has(rule, "verbs", verb) && Has(rule, "apiGroups", group) && (Has(rule, "resources", asked) || (subresource.Length > 0 && Has(rule, "resources", $"*/{subresource}")))
             && (rule["resourceNames"] is not JsonArray { Count: > 0 } names || names.Any(n => (string?)n == name)));
     }
 
-    private IEnumerable<JsonNode> Rules(ApiUser user, string ns)
+    /// <summary>Everything that the stored roles give to a user of this name, cell by cell.</summary>
+    public IReadOnlyList<Grant> Grants(string user) =>
+        [.. Rules(new ApiUser(user, []), null).SelectMany(r => Grant.Of(r.Role, r.Namespace, r.Rule))];
+
+    /// <param name="ns">Null: of every namespace.</param>
+    private IEnumerable<(string Role, string Namespace, JsonNode Rule)> Rules(ApiUser user, string? ns)
     {
         foreach (var binding in Of("clusterrolebindings").Where(b => Names(b, user)))
         {
             foreach (var rule in RulesOf("clusterroles", "", binding))
-                yield return rule;
+                yield return ($"ClusterRole {binding["roleRef"]!["name"]}", "", rule);
         }
-        foreach (var binding in Of("rolebindings").Where(b => (string?)b["metadata"]!["namespace"] == ns && Names(b, user)))
+        foreach (var binding in Of("rolebindings").Where(b => (ns is null || (string?)b["metadata"]!["namespace"] == ns) && Names(b, user)))
         {
-            foreach (var rule in (string?)binding["roleRef"]!["kind"] == "ClusterRole" ? RulesOf("clusterroles", "", binding) : RulesOf("roles", ns, binding))
-                yield return rule;
+            var home = (string)binding["metadata"]!["namespace"]!;
+            foreach (var rule in (string?)binding["roleRef"]!["kind"] == "ClusterRole" ? RulesOf("clusterroles", "", binding) : RulesOf("roles", home, binding))
+                yield return ($"Role {home}/{binding["roleRef"]!["name"]}", home, rule);
         }
     }
 

@@ -16,6 +16,7 @@ internal sealed class RequestHandler(ApiStore store, Tokens tokens, RoleAuthoriz
     private readonly Reviews _reviews = new(tokens, authorization);
 
     public ConcurrentQueue<string> Log { get; } = new();
+    public ConcurrentQueue<AccessRecord> Accesses { get; } = new();
 
     public async Task HandleAsync(HttpContext context)
     {
@@ -77,8 +78,11 @@ internal sealed class RequestHandler(ApiStore store, Tokens tokens, RoleAuthoriz
             _ => throw new ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource"),
         };
         // (4)
-        if (!authorization.Allows(user, verb, target.Kind.Group, target.Kind.Plural, target.Subresource, target.Namespace ?? "", target.Name ?? "") && !target.Kind.Kind.StartsWith("SelfSubject", StringComparison.Ordinal))
-            throw ApiError.Forbidden(user.Name, verb, target.Kind, target.Namespace);
+        Authorize(target, user, verb);
+        // An apply of what is not there makes it, which is a right of its own.
+        if (verb == "patch" && target.Subresource.Length == 0 && context.Request.ContentType?.StartsWith("application/apply-patch", StringComparison.Ordinal) is true
+            && store.Find(target.Kind, target.Namespace ?? "", target.Name!) is null)
+            Authorize(target, user, "create");
         // (5)
         switch (verb)
         {
@@ -101,6 +105,19 @@ internal sealed class RequestHandler(ApiStore store, Tokens tokens, RoleAuthoriz
                 await WriteAsync(context, target, user, verb);
                 break;
         }
+    }
+
+    private void Authorize(ApiTarget target, ApiUser user, string verb)
+    {
+        // What everybody may ask about themselves (system:basic-user).
+        if (target.Kind.Kind.StartsWith("SelfSubject", StringComparison.Ordinal))
+            return;
+        var allowed = authorization.Allows(user, verb, target.Kind.Group, target.Kind.Plural, target.Subresource, target.Namespace ?? "", target.Name ?? "");
+        Accesses.Enqueue(new AccessRecord(user.Name, verb, target.Kind.Group, target.Subresource.Length == 0 ? target.Kind.Plural : $"{target.Kind.Plural}/{target.Subresource}", target.Namespace ?? "", target.Name ?? "", allowed));
+        while (Accesses.Count > MostLogged)
+            Accesses.TryDequeue(out _);
+        if (!allowed)
+            throw ApiError.Forbidden(user.Name, verb, target.Kind, target.Namespace);
     }
 
     private async Task WriteAsync(HttpContext context, ApiTarget target, ApiUser user, string verb)

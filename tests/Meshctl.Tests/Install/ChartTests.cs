@@ -8,7 +8,7 @@ namespace Mesh.Meshctl.Tests.Install;
 
 public sealed class ChartTests
 {
-    private static readonly string Root = FindRoot();
+    private static readonly string Root = Testing.Repository.Root;
 
     private static readonly Chart Mesh = Chart.Load(Path.Combine(Root, "deploy", "helm", "mesh"));
 
@@ -79,12 +79,4 @@ public sealed class ChartTests
     }
 
     private static JsonObject Values(string word) => ChartOptions.FromWord(word);
-
-    private static string FindRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Mesh.sln")))
-            folder = folder.Parent;
-        return folder.FullName;
-    }
 }

@@ -63,6 +63,34 @@ public sealed class InstallTests : IAsyncLifetime
         Assert.Null(_server.Get("", "namespaces", "", "istio-system"));
     }
 
+    /// <summary>Somebody who may do exactly what the check asks for can use all commands, and each of these rights is used.</summary>
+    [Fact]
+    public async Task Rights_ThatTheCheckAsksFor_AreExactlyThoseThatTheCommandsNeed()
+    {
+        _server.Store.Put(new JsonObject
+        {
+            ["apiVersion"] = "rbac.authorization.k8s.io/v1",
+            ["kind"] = "ClusterRole",
+            ["metadata"] = new JsonObject { ["name"] = "installer" },
+            ["rules"] = new JsonArray([.. NeededRights.All.Select(r => new JsonObject { ["apiGroups"] = new JsonArray(r.Type.Group), ["resources"] = new JsonArray(r.Type.Plural), ["verbs"] = new JsonArray(r.Verb) })]),
+        });
+        _server.Put("""{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"installer"},"roleRef":{"kind":"ClusterRole","name":"installer"},"subjects":[{"kind":"User","name":"installer"}]}""");
+        _server.Authorization.Enforced = true;
+        _server.Tokens.Add("installer", new ApiUser("installer", ["system:authenticated"]));
+        await File.WriteAllTextAsync(_kubeconfig, _server.KubeConfig("installer"));
+
+        await InstallCommand.RunAsync(Options<InstallOptions>(o => o.Wait = "0"), TimeProvider.System);
+        SetStatus("deployments", "istiod", """{"observedGeneration":99,"updatedReplicas":2,"availableReplicas":2}""");
+        SetStatus("daemonsets", "ztunnel", """{"observedGeneration":99,"desiredNumberScheduled":1,"updatedNumberScheduled":1,"numberAvailable":1}""");
+        await InstallCommand.RunAsync(Options<UpgradeOptions>(o => o.Wait = "1m"), TimeProvider.System);
+        await InstallCommand.RunAsync(Options<CheckOptions>(), TimeProvider.System);
+        await InstallCommand.RunAsync(Options<UninstallOptions>(o => o.Purge = true), TimeProvider.System);
+
+        var coverage = new RoleCoverage(_server, "installer");
+        Assert.True(coverage.Refused.Count == 0, string.Join('\n', coverage.Refused));
+        Assert.True(coverage.Unused.Count == 0, string.Join('\n', coverage.Unused));
+    }
+
     [Fact]
     public async Task Install_WithoutTheGatewayApi_NamesTheRemedyAndChangesNothing()
     {

@@ -5,7 +5,9 @@ using Mesh.Kubernetes.Objects;
 using Mesh.Kubernetes.Requests;
 using Mesh.Runtime.Logging;
 using Mesh.Testing.Kubernetes;
+using Mesh.Testing.Kubernetes.Access;
 using Mesh.Testing.Kubernetes.Storage;
+using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.NodeAgent;
 using Mesh.Ztunnel.NodeAgent.Cluster;
 
@@ -36,6 +38,7 @@ public sealed class ClusterPodsTests : IAsyncLifetime
         await _stop.CancelAsync();
         await _pods.DisposeAsync();
         await _server.DisposeAsync();
+        Assert.True(Coverage.Refused.Count == 0, string.Join('\n', Coverage.Refused));
         _sink.Dispose();
         _stop.Dispose();
         File.Delete(_file);
@@ -142,6 +145,32 @@ public sealed class ClusterPodsTests : IAsyncLifetime
         Assert.Equal(["a"], Names(await NextAsync(_ => true)));
     }
 
+    [Fact]
+    public async Task Annotations_ThatWantAnotherCapture_ComeWithThePod_AndSurviveARestart()
+    {
+        PutPod("a", "10.0.0.1", annotations: """{"ambient.istio.io/dns-capture":"false","ambient.istio.io/bypass-inbound-capture":"true"}""");
+        PutPod("b", "10.0.0.2", annotations: """{"ambient.istio.io/dns-capture":"perhaps"}""");
+        var set = await NextAsync(s => s.Count > 1);
+        Assert.Equal(new PodCapture(Dns: false, BypassInbound: true), set.Single(p => p.Info.Name == "a").Info.Capture);
+        Assert.Equal(PodCapture.AsTheNode, set.Single(p => p.Info.Name == "b").Info.Capture);
+        await _pods.DisposeAsync();
+        await _server.StopAsync();
+        Begin();
+        set = await NextAsync(_ => true);
+        Assert.Equal(new PodCapture(Dns: false, BypassInbound: true), set.Single(p => p.Info.Name == "a").Info.Capture);
+    }
+
+    [Fact]
+    public async Task RulesThatWerePutRight_AndNamespacesThatAreNotFound_AreEventsOnThePod()
+    {
+        PutPod("a", "10.0.0.1");
+        var pod = (await NextAsync(s => s.Count > 0))[0];
+        _pods.Repaired(pod.Uid);
+        await EventAsync("RulesRepaired", "had been changed");
+        _pods.NotFound(pod, "no process of it runs");
+        await EventAsync("NamespaceNotFound", "no process of it runs");
+    }
+
     [Theory]
     [InlineData(null, true)]
     [InlineData("""{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"ztunnel","namespace":"istio-system"}}""", false)]
@@ -160,10 +189,33 @@ public sealed class ClusterPodsTests : IAsyncLifetime
         Assert.False(await _pods.IsUninstalledAsync(TimeSpan.FromSeconds(30)));
     }
 
+    /// <summary>The chart gives the agent what it asks for, and nothing else.</summary>
+    [Fact]
+    public async Task Rights_OfTheChart_AreExactlyThoseThatAreUsed()
+    {
+        PutPod("a", "10.0.0.1");
+        var pod = (await NextAsync(s => s.Count > 0))[0];
+        _pods.CaptureFailed(pod.Uid, "no listener");
+        await EventAsync("CaptureFailed", "no listener");
+        _pods.CaptureFailed(pod.Uid, "no listener");
+        // Not scheduled here as far as our watch knows, and in a namespace of which it does not know: the plugin is earlier.
+        await Assert.ThrowsAsync<Mesh.Kubernetes.KubeException>(() => _pods.AnnounceAsync(new ObjectKey("nowhere", "x"), "/run/netns/x", [], _stop.Token));
+        _server.Store.Put(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Pod", ["metadata"] = new JsonObject { ["name"] = "early", ["namespace"] = "unknown" }, ["spec"] = new JsonObject() });
+        await Assert.ThrowsAsync<Mesh.Kubernetes.KubeException>(() => _pods.AnnounceAsync(new ObjectKey("unknown", "early"), "/run/netns/x", [], _stop.Token));
+        await _pods.IsUninstalledAsync(TimeSpan.FromSeconds(30));
+        while (Coverage.Unused.Count > 0)
+        {
+            Assert.False(_stop.IsCancellationRequested, string.Join('\n', Coverage.Unused));
+            await Task.Delay(10);
+        }
+    }
+
+    private RoleCoverage Coverage => new(_server, RoleCoverage.ServiceAccount("istio-system", "ztunnel"));
+
     private void Begin()
     {
         var kubeconfig = Path.GetTempFileName();
-        File.WriteAllText(kubeconfig, _server.KubeConfig());
+        File.WriteAllText(kubeconfig, _server.KubeConfig(_server.ActAs(Testing.Repository.Manifest, "istio-system", "ztunnel")));
         var client = new KubeClient(KubeConfigFile.Load(kubeconfig, null, TimeProvider.System));
         File.Delete(kubeconfig);
         var rule = new EnrolmentRule(new HashSet<string>(StringComparer.Ordinal) { "kube-system" }, "istio-system");

@@ -1,0 +1,17 @@
+using Mesh.Kubernetes;
+
+namespace Mesh.Meshctl.Install;
+
+/// <summary>One verb on one kind, in all namespaces.</summary>
+internal sealed record NeededRight(ResourceType Type, string Verb);
+
+/// <summary>What install, upgrade and uninstall ask of the API server, all of it and no more; the tests run the commands with exactly these.</summary>
+internal static class NeededRights
+{
+    public static IReadOnlyList<NeededRight> All { get; } =
+    [
+        .. ManifestKinds.Always.SelectMany(t => new[] { "create", "patch", "delete" }.Select(verb => new NeededRight(t, verb))),
+        .. ManifestKinds.Prunable.Append(ResourceTypes.Namespaces).Append(ResourceTypes.Nodes).Select(t => new NeededRight(t, "list")),
+        new(ResourceTypes.CustomResourceDefinitions, "get"), new(ResourceTypes.Deployments, "get"), new(ResourceTypes.DaemonSets, "get"),
+    ];
+}

@@ -72,6 +72,12 @@ internal sealed class DuplexPump : ISocketHandler, ITunnelHandler, IResumable
     public void Start(ITransferOwner owner)
     {
         _owner = owner;
+        if (_completed)
+        {
+            // Cut before it began.
+            _socket.Loop.RunNextIteration(this);
+            return;
+        }
         _socket.Handler = this;
         _tunnel.Attach(this);
         // Bytes may have come before anybody listened.

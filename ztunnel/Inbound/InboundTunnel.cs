@@ -56,8 +56,14 @@ internal sealed class InboundTunnel : InboundConnection, ITransferOwner
     /// <summary>(8) is over: (9).</summary>
     void ITransferOwner.Ended(TransferResult result)
     {
-        Report.Complete(result);
-        Leave();
+        try
+        {
+            Report.Complete(result);
+        }
+        finally
+        {
+            Leave();
+        }
     }
 
     protected override void End(Ending ending)

@@ -66,8 +66,14 @@ internal sealed class OutboundConnection : TrackedConnection, ITransferOwner
     /// <summary>(7) is over: (8).</summary>
     void ITransferOwner.Ended(TransferResult result)
     {
-        _report.Complete(result);
-        Leave();
+        try
+        {
+            _report.Complete(result);
+        }
+        finally
+        {
+            Leave();
+        }
     }
 
     protected override void End(Ending ending)

@@ -118,6 +118,13 @@ public sealed class DuplexPumpTests
     }
 
     [Fact]
+    public async Task Transfer_ThatIsCutBeforeItBegins_IsToldItsOwnerAllTheSame()
+    {
+        await using var rig = await PumpRig.StartAsync(cutFirst: Ending.PolicyChanged);
+        Assert.Equal(TransferResult.Cut(Ending.PolicyChanged), await rig.Result.WaitAsync(TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
     public async Task Transfer_ThatIsCut_ResetsTheStream_AndEndsTheApplicationInOrder()
     {
         await using var rig = await PumpRig.StartAsync();

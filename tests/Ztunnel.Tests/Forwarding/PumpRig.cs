@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Mesh.Hbone;
 using Mesh.Http2;
+using Mesh.Model;
 using Mesh.Net;
 using Mesh.Ztunnel.Forwarding;
 
@@ -38,7 +39,7 @@ internal sealed class PumpRig : IAsyncDisposable, ITransferMeter, ITransferOwner
 
     public long ReturnedBytes { get; private set; }
 
-    public static async Task<PumpRig> StartAsync(TimeSpan? halfCloseDeadline = null)
+    public static async Task<PumpRig> StartAsync(TimeSpan? halfCloseDeadline = null, Ending? cutFirst = null)
     {
         var pair = await TunnelPair.OpenAsync();
         var (proxy, application) = await TunnelPair.ApplicationAsync(pair.Loop);
@@ -48,6 +49,8 @@ internal sealed class PumpRig : IAsyncDisposable, ITransferMeter, ITransferOwner
             rig.Peer = new TunnelRecorder(pair.Client);
             pair.Client.Attach(rig.Peer);
             rig.Pump = new DuplexPump(proxy, pair.Server, socketIsClient: false, rig, halfCloseDeadline ?? TimeSpan.Zero);
+            if (cutFirst is { } ending)
+                rig.Pump.Cut(ending);
             rig.Pump.Start(rig);
             return true;
         });

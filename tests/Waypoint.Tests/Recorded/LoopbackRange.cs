@@ -28,8 +28,10 @@ internal sealed class LoopbackRange : IDisposable
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
             {
-                // The kernel keeps it for one holder, and lets go of it with the process.
+                // The kernel keeps it for one holder, and lets go of it with the process. Only who listens is alone: binding is shared, since .NET
+                // sets SO_REUSEADDR.
                 socket.Bind(new IPEndPoint(new IPAddress([127, octet, 255, 254]), 15008));
+                socket.Listen(1);
                 return new LoopbackRange(socket, octet);
             }
             catch (SocketException)

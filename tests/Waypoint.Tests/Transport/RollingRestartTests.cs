@@ -9,7 +9,8 @@ namespace Mesh.Waypoint.Tests.Transport;
 /// <summary>Waypoints as processes that come and go. Clients repeat nothing: what is not answered is lost.</summary>
 public sealed class RollingRestartTests
 {
-    private static readonly (string, string)[] QuickDrain = [("TERMINATION_DRAIN_DURATION", "1s"), ("TERMINATION_STREAM_DURATION", "30s")];
+    // Longer than any pause of a busy machine: a client that says nothing for as long meets a closed connection, as it may.
+    private static readonly (string, string)[] QuickDrain = [("TERMINATION_DRAIN_DURATION", "6s"), ("TERMINATION_STREAM_DURATION", "30s")];
 
     [Fact]
     public async Task Waypoints_RestartedOneAfterTheOther_UnderLoad_LoseNoRequest()

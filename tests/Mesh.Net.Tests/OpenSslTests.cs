@@ -52,7 +52,7 @@ public sealed class OpenSslTests : IDisposable
     public async Task Client_OfOpenSslAsServer_IsAuthenticatedAndHearsTheEcho()
     {
         var (certificate, key, root) = s_certificates.Save(_folder);
-        var port = FreePort();
+        var port = Ports.Unused();
         using var openssl = Start("s_server", "-accept", $"127.0.0.1:{port}", "-cert", certificate, "-key", key, "-CAfile", root,
             "-Verify", "1", "-verify_return_error", "-tls1_3", "-alpn", "h2", "-rev", "-naccept", "1");
         await UntilAsync(openssl.StandardOutput, "ACCEPT");
@@ -111,7 +111,7 @@ public sealed class OpenSslTests : IDisposable
 
     private static async Task<(Process OpenSsl, TlsTransport Transport, TestLoop Test)> ToServerAsync(params string[] arguments)
     {
-        var port = FreePort();
+        var port = Ports.Unused();
         var openssl = Start(["s_server", "-accept", $"127.0.0.1:{port}", "-naccept", "1", .. arguments]);
         await UntilAsync(openssl.StandardOutput, "ACCEPT");
         var test = new TestLoop();
@@ -140,12 +140,5 @@ public sealed class OpenSslTests : IDisposable
         }
 
         Assert.Fail($"openssl ended without saying {word}");
-    }
-
-    private static int FreePort()
-    {
-        using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.InterNetwork, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return int.Parse(socket.LocalEndPoint!.ToString()!.Split(':')[^1], CultureInfo.InvariantCulture);
     }
 }

@@ -89,7 +89,7 @@ public sealed class RegistrationProcessTests
         using var channel = await plane.ConnectAsync("--node", "node-1");
         await using var agent = await AgentAsync(channel);
         var token = await plane.TokenAsync("--workload", "shop/billing");
-        var listener = Listen(0);
+        var listener = Listen(Ports.Unused());
         var port = ((IPEndPoint)listener.LocalEndPoint!).Port;
         var request = $$"""{"address":"127.0.0.1","check":{"interval":"1s","failures":1,"tcp":{"port":{{port}} } } }""";
         Assert.Equal("201", (await CurlAsync(plane, token, "PUT", "/v1/namespaces/shop/groups/billing/instances/a", request)).Code);

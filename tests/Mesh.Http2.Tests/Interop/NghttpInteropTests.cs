@@ -42,7 +42,7 @@ public sealed class NghttpInteropTests
             var file = new byte[2_000_000];
             new Random(1).NextBytes(file);
             File.WriteAllBytes(Path.Combine(folder.FullName, "file.bin"), file);
-            var port = FreePort();
+            var port = Ports.Unused();
             using var nghttpd = new ToolProcess("nghttpd", "--verbose", "--no-tls", "--echo-upload", "--address=127.0.0.1", "--htdocs", folder.FullName, $"{port}");
             Assert.Contains("listen", nghttpd.ReadLine(), StringComparison.Ordinal);
             nghttpd.IgnoreOutput();
@@ -88,12 +88,5 @@ public sealed class NghttpInteropTests
             stream.Write(System.Text.Encoding.ASCII.GetBytes(body), endStream: true);
         };
         return handler;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

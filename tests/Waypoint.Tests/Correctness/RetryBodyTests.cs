@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Google.Protobuf.WellKnownTypes;
+using Mesh.Testing;
 using Mesh.Waypoint.Tests.Harness;
 using Microsoft.AspNetCore.Http;
 
@@ -52,11 +53,7 @@ public sealed class RetryBodyTests
     public async Task Post_IsRetriedAsAnyMethod_WhenNothingReachedTheApplication()
     {
         await using var good = await Origin.StartAsync(http => http.Request.Body.CopyToAsync(http.Response.Body));
-        using var closed = new TcpListener(IPAddress.Loopback, 0);
-        closed.Start();
-        var port = ((IPEndPoint)closed.LocalEndpoint).Port;
-        closed.Stop();
-        await using var mesh = await OneService.StartAsync([port, good.Port]);
+        await using var mesh = await OneService.StartAsync([Ports.Unused(), good.Port]);
         for (var i = 0; i < 20; i++)
             Assert.Equal("body", await (await mesh.SendAsync(HttpMethod.Post, "/", new StringContent("body"))).Content.ReadAsStringAsync());
     }

@@ -10,6 +10,7 @@ using Mesh.Identity.Fetching;
 using Mesh.Identity.Tls;
 using Mesh.Model;
 using Mesh.Net;
+using Mesh.Testing;
 using Mesh.Xds.Grpc;
 
 namespace Mesh.Waypoint.Tests.Harness;
@@ -154,7 +155,7 @@ internal sealed class ProcessWorld : IAsyncDisposable
     /// <summary>A waypoint that does not take tunnels yet; <see cref="ReadyAsync"/> waits for that.</summary>
     public async Task<(MeshProcess Process, int Hbone, int Ready)> StartWaypointAsync(params (string Name, string Value)[] environment)
     {
-        var (hbone, ready) = (FreePort(), FreePort());
+        var (hbone, ready) = (Ports.Unused(), Ports.Unused());
         var process = MeshProcess.Start(
             "waypoint",
             [],
@@ -204,13 +205,6 @@ internal sealed class ProcessWorld : IAsyncDisposable
         await using var token = MeshProcess.Start("istiod-lite", ["token", "--state-dir", State, "--workload", workload]);
         Assert.Equal(0, await token.ExitAsync());
         return token.Output.Trim();
-    }
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
     private sealed class Fixed(WorkloadCertificate certificate) : ITunnelCertificates

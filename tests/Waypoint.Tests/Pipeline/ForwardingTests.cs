@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Google.Protobuf.WellKnownTypes;
+using Mesh.Testing;
 using Mesh.Waypoint.Tests.Harness;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -67,7 +68,7 @@ public sealed class ForwardingTests
     public async Task Connect_RefusedByOneOfTwo_IsHiddenByTheDefaultRetries()
     {
         await using var origin = await Origin.TextAsync("ok");
-        await using var mesh = await OneService.StartAsync([origin.Port, ClosedPort()]);
+        await using var mesh = await OneService.StartAsync([origin.Port, Ports.Unused()]);
         for (var i = 0; i < 40; i++)
             Assert.Equal("ok", await mesh.TextAsync("/"));
     }
@@ -75,7 +76,7 @@ public sealed class ForwardingTests
     [Fact]
     public async Task Connect_RefusedByAll_Is503UfAfterTheRetries()
     {
-        await using var mesh = await OneService.StartAsync([ClosedPort()]);
+        await using var mesh = await OneService.StartAsync([Ports.Unused()]);
         using var response = await mesh.GetAsync("/");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
         Assert.Equal("upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure", await response.Content.ReadAsStringAsync());
@@ -342,12 +343,5 @@ public sealed class ForwardingTests
         Assert.Equal("one", await mesh.TextAsync("/"));
         mesh.Apply([two.Port]);
         Assert.Equal("two", await mesh.TextAsync("/"));
-    }
-
-    private static int ClosedPort()
-    {
-        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

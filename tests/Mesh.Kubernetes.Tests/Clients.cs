@@ -22,6 +22,7 @@ internal static class Clients
         LongestDelay = TimeSpan.FromMilliseconds(100),
         MissingGrace = TimeSpan.FromMilliseconds(50),
         PageSize = 3,
+        StreamingLists = false,
     };
 
     public static string Text(RawObject item) => System.Text.Encoding.UTF8.GetString(item.Json.Span);

@@ -19,7 +19,7 @@ namespace Mesh.Testing.Kubernetes;
 /// <summary>
 /// A Kubernetes API server for tests: list in pages, watch, server-side apply with field ownership, status, finalizers and owners, leases, reviews,
 /// tokens, CRDs, RBAC and admission webhooks, all in memory, over HTTPS (h2 and HTTP/1.1) and plain HTTP. What it cannot do: schemas and defaults of
-/// CRDs, streaming lists, kubelet, scheduler, controllers.
+/// CRDs, kubelet, scheduler, controllers.
 /// </summary>
 public sealed class FakeApiServer : IAsyncDisposable
 {
@@ -56,6 +56,20 @@ public sealed class FakeApiServer : IAsyncDisposable
     public Uri Address => new($"https://127.0.0.1:{_securePort}");
     public string AuthorityPem => _authority.ExportCertificatePem();
     public int OpenWatches => _watches.Open;
+
+    /// <summary>Whether lists may be asked for as streams (Kubernetes 1.32); a server that may not refuses them with 422.</summary>
+    public bool StreamingLists
+    {
+        get => _watches.StreamingLists;
+        set => _watches.StreamingLists = value;
+    }
+
+    /// <summary>As servers before 1.27: the parameter of streaming lists is not known and ignored.</summary>
+    public bool IgnoresStreamingLists
+    {
+        get => _watches.IgnoresStreamingLists;
+        set => _watches.IgnoresStreamingLists = value;
+    }
 
     /// <summary>Method, path and query of what was asked, the newest last.</summary>
     public IReadOnlyList<string> Requests => [.. _handler.Log];

@@ -48,6 +48,12 @@ public sealed record InformerOptions
 {
     public int PageSize { get; init; } = 500;
 
+    /// <summary>Lists are asked for as streams first; a server that refuses is asked for pages.</summary>
+    public bool StreamingLists { get; init; } = true;
+
+    /// <summary>A streamed list that says nothing for so long before its end mark comes from a server that does not know streamed lists.</summary>
+    public TimeSpan StreamedListSilence { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>The server is asked for a chance value between this and twice this, so that not all watches end together.</summary>
     public TimeSpan WatchTimeout { get; init; } = TimeSpan.FromMinutes(5);
     public TimeSpan Silence { get; init; } = TimeSpan.FromMinutes(3);

@@ -43,14 +43,16 @@ public sealed class WatchStream : IAsyncDisposable
         _lost = e => client.Unreachable(subject, e);
     }
 
+    /// <param name="resourceVersion">What happened after it is told; null: everything that is there comes first, as a streaming list.</param>
     public static async Task<WatchStream> OpenAsync(
-        KubeClient client, ResourceType type, string? ns, Selection selection, string resourceVersion, WatchLimits limits, CancellationToken cancellation)
+        KubeClient client, ResourceType type, string? ns, Selection selection, string? resourceVersion, WatchLimits limits, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(client);
         ArgumentNullException.ThrowIfNull(type);
         ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(limits);
-        var query = new List<string> { "watch=true", "allowWatchBookmarks=true", $"resourceVersion={Uri.EscapeDataString(resourceVersion)}", $"timeoutSeconds={(int)Math.Ceiling(limits.Timeout.TotalSeconds)}" };
+        var from = resourceVersion is null ? "sendInitialEvents=true&resourceVersionMatch=NotOlderThan" : $"resourceVersion={Uri.EscapeDataString(resourceVersion)}";
+        var query = new List<string> { "watch=true", "allowWatchBookmarks=true", from, $"timeoutSeconds={(int)Math.Ceiling(limits.Timeout.TotalSeconds)}" };
         selection.AppendTo(query);
         var path = KubeClient.WithQuery(type.CollectionPath(ns), query);
         var subject = $"GET {path}";
@@ -74,11 +76,12 @@ public sealed class WatchStream : IAsyncDisposable
     }
 
     /// <summary>Null: the stream ended in good order. An ERROR event is thrown as what it says.</summary>
-    public async ValueTask<WatchEvent?> NextAsync(CancellationToken cancellation)
+    /// <param name="patience">Another limit of silence than that of the stream.</param>
+    public async ValueTask<WatchEvent?> NextAsync(CancellationToken cancellation, TimeSpan? patience = null)
     {
         while (true)
         {
-            var result = await ReadAsync(cancellation);
+            var result = await ReadAsync(patience ?? _limits.Silence, cancellation);
             if (result is not { } read)
                 return null;
             var buffer = read.Buffer;
@@ -110,7 +113,7 @@ public sealed class WatchStream : IAsyncDisposable
         await _reader.CompleteAsync();
     }
 
-    private async ValueTask<ReadResult?> ReadAsync(CancellationToken cancellation)
+    private async ValueTask<ReadResult?> ReadAsync(TimeSpan patience, CancellationToken cancellation)
     {
         // Most events are there already: no timer then.
         if (_reader.TryRead(out var ready))
@@ -119,7 +122,7 @@ public sealed class WatchStream : IAsyncDisposable
                 return ready;
             _reader.AdvanceTo(ready.Buffer.Start, ready.Buffer.End);
         }
-        using var silence = new CancellationTokenSource(_limits.Silence, _time);
+        using var silence = new CancellationTokenSource(patience, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, cancellation);
         try
         {

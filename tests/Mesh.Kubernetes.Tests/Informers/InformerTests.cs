@@ -1,3 +1,4 @@
+using Mesh.Kubernetes.Connection;
 using Mesh.Kubernetes.Informers;
 using Mesh.Kubernetes.Requests;
 using Mesh.Testing.Kubernetes;
@@ -169,6 +170,91 @@ public sealed class InformerTests : IAsyncLifetime
         Put("two");
 
         await mirror.UntilNamesAsync("one", "two");
+    }
+
+    [Fact]
+    public async Task RequestThatIsNeverAnswered_IsGivenUp_SaidAndMadeAgain()
+    {
+        Put("one");
+        _server.Faults.Add(new Fault { Method = "GET", Path = "/configmaps$", Hang = true, Times = 1 });
+        using var client = new KubeClient(new ClusterConfiguration { Server = _server.PlainAddress, Credentials = new StaticToken(FakeApiServer.AdminToken) }, new KubeClientOptions { RequestTimeout = TimeSpan.FromSeconds(1) });
+        await using var mirror = new Mirror(client, ResourceTypes.ConfigMaps, options: Clients.Quick with { FirstDelay = TimeSpan.FromMilliseconds(200) });
+
+        await mirror.UntilAsync(m => m.Informer.Health.Failures > 0);
+        await mirror.UntilNamesAsync("one");
+    }
+
+    [Fact]
+    public async Task WhoIsToldThatTheListIsInFull_FindsItSo()
+    {
+        Put("one");
+        using var client = Clients.To(_server);
+        var asked = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var handler = new Asker();
+        await using var informer = new Informer<string>(client, ResourceChoice.Of(ResourceTypes.ConfigMaps), null, Selection.All, Clients.Text, handler, Clients.Quick);
+        handler.Told = () => asked.TrySetResult(informer.Synced.IsCompleted);
+        informer.Start();
+
+        Assert.True(await asked.Task.WaitAsync(Clients.Patience));
+    }
+
+    [Fact]
+    public async Task DecoderThatFailsOnOneObject_KeepsNobodyFromTheOthers()
+    {
+        Put("one");
+        using var client = Clients.To(_server);
+        await using var mirror = new Mirror(client, ResourceTypes.ConfigMaps, decode: item => item.Key.Name == "odd" ? throw new InvalidOperationException("a fault of ours") : Clients.Text(item));
+        await mirror.UntilNamesAsync("one");
+
+        Put("odd");
+        Put("two");
+
+        await mirror.UntilNamesAsync("one", "two");
+        await mirror.UntilAsync(m => m.Informer.Health.Problem?.Contains("a fault of ours", StringComparison.Ordinal) is true);
+    }
+
+    [Fact]
+    public async Task HandlerThatFails_DoesNotEndTheWatching()
+    {
+        using var client = Clients.To(_server);
+        var handler = new Asker { FailOn = "one" };
+        await using var informer = new Informer<string>(client, ResourceChoice.Of(ResourceTypes.ConfigMaps), null, Selection.All, Clients.Text, handler, Clients.Quick);
+        informer.Start();
+        await informer.Synced.WaitAsync(Clients.Patience);
+
+        Put("one");
+        Put("two");
+
+        await handler.Seen.Task.WaitAsync(Clients.Patience);
+        Assert.True(informer.Health.Failures > 0);
+    }
+
+    /// <summary>Looks at the informer from within its calls.</summary>
+    private sealed class Asker : IInformerHandler<string>
+    {
+        private bool _failed;
+
+        public Action? Told { get; set; }
+        public string? FailOn { get; init; }
+        public TaskCompletionSource Seen { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void OnChanged(InformerChange<string> change)
+        {
+            if (change.Key.Name == FailOn && !_failed)
+            {
+                _failed = true;
+                throw new InvalidOperationException("a fault of ours");
+            }
+            if (change.Key.Name == "two")
+                Seen.TrySetResult();
+        }
+
+        public void OnSynced() => Told?.Invoke();
+
+        public void OnHealth(InformerHealth health)
+        {
+            // Read from the informer.
+        }
     }
 
     [Fact]

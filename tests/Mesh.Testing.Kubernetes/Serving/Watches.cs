@@ -15,13 +15,22 @@ internal sealed class Watches(ApiStore store, TimeProvider time)
 
     public int Open => _open;
 
+    /// <summary>The WatchList feature gate.</summary>
+    public bool StreamingLists { get; set; }
+
+    /// <summary>As servers before 1.27: the parameter is not known.</summary>
+    public bool IgnoresStreamingLists { get; set; }
+
     /// <summary>Ends all open watches in good order, as a server that shuts down does.</summary>
     public void EndAll() => Interlocked.Exchange(ref _end, new CancellationTokenSource()).Cancel();
 
     public async Task AnswerAsync(HttpContext context, ApiTarget target, Fault? fault)
     {
         var query = context.Request.Query;
-        if (query["sendInitialEvents"] == "true")
+        var initial = query["sendInitialEvents"] == "true" && !IgnoresStreamingLists;
+        if (initial && query["resourceVersionMatch"] != "NotOlderThan")
+            throw ApiError.Invalid(target.Kind, "", ("resourceVersionMatch", "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+        if (initial && !StreamingLists)
             throw ApiError.Invalid(target.Kind, "", ("sendInitialEvents", "Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"));
         var text = (string?)query["resourceVersion"] ?? "";
         ulong version = 0;
@@ -39,7 +48,7 @@ internal sealed class Watches(ApiStore store, TimeProvider time)
         {
             await context.Response.StartAsync(all.Token);
             await context.Response.Body.FlushAsync(all.Token);
-            await StreamAsync(new Line(context, target, fault), selectors, target, version, query["allowWatchBookmarks"] == "true", all.Token);
+            await StreamAsync(new Line(context, target, fault), selectors, target, version, query["allowWatchBookmarks"] == "true", initial, all.Token);
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
@@ -51,14 +60,20 @@ internal sealed class Watches(ApiStore store, TimeProvider time)
         }
     }
 
-    private async Task StreamAsync(Line line, Selectors selectors, ApiTarget target, ulong version, bool bookmarks, CancellationToken cancellation)
+    private async Task StreamAsync(Line line, Selectors selectors, ApiTarget target, ulong version, bool bookmarks, bool initial, CancellationToken cancellation)
     {
-        if (version == 0)
+        if (version == 0 || initial)
         {
             var (items, revision) = store.List(target.Kind, target.Namespace, selectors);
             foreach (var item in items)
+            {
                 await line.EventAsync("ADDED", item.Body, cancellation);
+                if (line.IsCut)
+                    return;
+            }
             version = revision;
+            if (initial && bookmarks)
+                await line.RawAsync(Bookmark(target, revision, isEndOfInitialEvents: true), cancellation);
         }
         var sent = version;
         while (true)
@@ -117,11 +132,13 @@ internal sealed class Watches(ApiStore store, TimeProvider time)
         }
     }
 
-    private static JsonObject Bookmark(ApiTarget target, ulong revision) => new()
+    private static JsonObject Bookmark(ApiTarget target, ulong revision, bool isEndOfInitialEvents = false)
     {
-        ["type"] = "BOOKMARK",
-        ["object"] = new JsonObject { ["kind"] = target.Kind.Kind, ["apiVersion"] = target.ApiVersion, ["metadata"] = new JsonObject { ["resourceVersion"] = revision.ToString(CultureInfo.InvariantCulture) } },
-    };
+        var metadata = new JsonObject { ["resourceVersion"] = revision.ToString(CultureInfo.InvariantCulture) };
+        if (isEndOfInitialEvents)
+            metadata["annotations"] = new JsonObject { ["k8s.io/initial-events-end"] = "true" };
+        return new JsonObject { ["type"] = "BOOKMARK", ["object"] = new JsonObject { ["kind"] = target.Kind.Kind, ["apiVersion"] = target.ApiVersion, ["metadata"] = metadata } };
+    }
 
     /// <summary>Writes lines, as badly as the fault wants it.</summary>
     private sealed class Line(HttpContext context, ApiTarget target, Fault? fault)

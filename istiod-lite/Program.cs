@@ -21,6 +21,16 @@ internal static class Program
             (RevokeOptions options) => Task.FromResult(AuthorityCommands.Revoke(options, Console.Out, Console.Error)),
             (TranslateOptions options) => Task.FromResult(TranslateCommand.Execute(options, Console.Out, Console.Error)),
             (AnalyzeOptions options) => Task.FromResult(AnalyzeCommand.Execute(options, Console.Out, Console.Error)),
-            errors => Task.FromResult(errors.All(e => e.Tag is ErrorType.HelpRequestedError or ErrorType.HelpVerbRequestedError or ErrorType.VersionRequestedError) ? ExitCodes.Ok : ExitCodes.Usage));
+            errors => Task.FromResult(Explain([.. errors])));
+    }
+
+    /// <summary>After the parser's text, where it is seen: the one thing that people forget most.</summary>
+    private static int Explain(IReadOnlyList<Error> errors)
+    {
+        if (errors.All(e => e.Tag is ErrorType.HelpRequestedError or ErrorType.HelpVerbRequestedError or ErrorType.VersionRequestedError))
+            return ExitCodes.Ok;
+        if (errors.Any(e => e is MissingRequiredOptionError { NameInfo.NameText.Length: 0 }))
+            Console.Error.WriteLine("istiod-lite: name a file or a folder of documents, or - for standard input");
+        return ExitCodes.Usage;
     }
 }

@@ -30,6 +30,8 @@ internal static class DocumentInput
                 wrong = true;
             }
         }
+        if (!wrong && files.TrueForAll(f => f.Documents.Count == 0))
+            error.WriteLine($"istiod-lite: there is no document in {string.Join(", ", paths)}; a folder's files count if their names end in .yaml, .yml or .json");
         return wrong ? null : files;
     }
 

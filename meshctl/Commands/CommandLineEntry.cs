@@ -1,7 +1,10 @@
+using System.Reflection;
+
 using CommandLine;
 using CommandLine.Text;
 
 using Mesh.Meshctl.Daemon;
+using Mesh.Meshctl.Install;
 using Mesh.Meshctl.Local;
 using Mesh.Runtime;
 
@@ -32,13 +35,7 @@ internal static class CommandLineEntry
             var own = dashes < 0 ? args : args[..dashes];
             var program = dashes < 0 ? [] : args[(dashes + 1)..];
 
-            using var parser = new Parser(s =>
-            {
-                s.HelpWriter = null;
-                s.AutoVersion = false;
-                s.CaseInsensitiveEnumValues = true;
-            });
-            var parsed = parser.ParseArguments(own, _verbs);
+            var parsed = Parse(own);
             if (parsed is NotParsed<object> wrong)
                 return Explain(wrong);
             var options = ((Parsed<object>)parsed).Value;
@@ -48,7 +45,7 @@ internal static class CommandLineEntry
         }
         catch (MeshctlException e)
         {
-            await Console.Error.WriteLineAsync($"meshctl: {e.Message}");
+            await Console.Error.WriteLineAsync($"meshctl: {OneFullStop(e.Message)}");
             return e.ExitCode;
         }
         catch (OperationCanceledException)
@@ -56,6 +53,17 @@ internal static class CommandLineEntry
             await Console.Error.WriteLineAsync("meshctl: interrupted; nothing was left behind.");
             return Interrupted;
         }
+    }
+
+    internal static ParserResult<object> Parse(string[] arguments)
+    {
+        using var parser = new Parser(s =>
+        {
+            s.HelpWriter = null;
+            s.AutoVersion = false;
+            s.CaseInsensitiveEnumValues = true;
+        });
+        return parser.ParseArguments(arguments, _verbs);
     }
 
     private static Task<int> ExecuteAsync(object options, string[] program)
@@ -98,6 +106,32 @@ internal static class CommandLineEntry
         }, e => e, verbsIndex: wrong.Errors.Any(e => e.Tag is ErrorType.NoVerbSelectedError or ErrorType.HelpVerbRequestedError or ErrorType.BadVerbSelectedError), maxDisplayWidth: 140);
         var asked = wrong.Errors.All(e => e.Tag is ErrorType.HelpRequestedError or ErrorType.HelpVerbRequestedError);
         (asked ? Console.Out : Console.Error).WriteLine(text);
+        // Last, where it is seen: the text above may be longer than a screen.
+        if (!asked)
+            Console.Error.WriteLine($"meshctl: {string.Join("; ", wrong.Errors.Select(Sentence).Distinct(StringComparer.Ordinal))}.");
         return asked ? ExitCodes.Ok : ExitCodes.Usage;
     }
+
+    internal static string Sentence(Error error) => error switch
+    {
+        BadVerbSelectedError verb => $"there is no command \"{verb.Token}\"{(Nearest(verb.Token) is { } near ? $"; did you mean \"meshctl {near}\"?" : string.Empty)}",
+        NoVerbSelectedError => "name a command; those above are there",
+        MissingRequiredOptionError { NameInfo.NameText.Length: > 0 } option => $"the option {string.Join(" or ", option.NameInfo.NameText.Split(", ").Select(n => n.Length == 1 ? $"-{n}" : $"--{n}"))} is missing",
+        MissingRequiredOptionError => "an argument is missing: those above that are called required and have no dash",
+        UnknownOptionError option => $"there is no option \"{option.Token}\" here",
+        BadFormatConversionError option => $"the value of {(option.NameInfo.LongName.Length > 0 ? $"--{option.NameInfo.LongName}" : "an argument")} has another form than is needed",
+        MissingValueOptionError option => $"--{option.NameInfo.LongName} needs a value",
+        _ => "these arguments cannot be understood together",
+    };
+
+    private static string? Nearest(string token) =>
+        _verbs.Select(t => t.GetCustomAttribute<VerbAttribute>()!).Where(v => !v.Hidden).Select(v => v.Name).Where(v => Spelling.Distance(v, token) <= 2 && Spelling.Distance(v, token) < v.Length).MinBy(v => Spelling.Distance(v, token));
+
+    /// <summary>Sentences end in what a library said, which may have ended already.</summary>
+    private static string OneFullStop(string message) => message switch
+    {
+        [.. var begin, '.', '.'] => begin.TrimEnd('.') + ".",
+        [.. var begin, '?', '.'] => begin + "?",
+        _ => message,
+    };
 }

@@ -107,7 +107,7 @@ internal static class InstallCommand
         }
         catch (KubeException e)
         {
-            throw new MeshctlException(e.Failure is KubeFailure.Forbidden or KubeFailure.Unauthorized ? ExitCodes.Permission : ExitCodes.Unavailable, e.Message + ".");
+            throw new MeshctlException(e.Failure is KubeFailure.Forbidden or KubeFailure.Unauthorized ? ExitCodes.Permission : ExitCodes.Unavailable, $"{e.Message}{Remedies.ForFailure(e.Failure)}.");
         }
     }
 

@@ -26,7 +26,10 @@ internal sealed record YamlScalar(string Text, bool IsPlain, int Line) : YamlNod
     /// <summary>True for what Kubernetes refuses in a text field: it is a number or a boolean until somebody writes quotes.</summary>
     public bool IsNumberOrBool => IsPlain && (Bool is not null || IsNumber(Text));
 
-    public override string Shape => IsNull ? "nothing" : $"\"{(Text.Length > 40 ? Text[..40] + "..." : Text)}\"";
+    public override string Shape => IsNull ? "nothing" : $"\"{Printable(Text.Length > 40 ? Text[..40] + "..." : Text)}\"";
+
+    /// <summary>Somebody named a file that is no text: a terminal must survive it, and show it.</summary>
+    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()));
 
     private static bool IsNumber(string text)
     {

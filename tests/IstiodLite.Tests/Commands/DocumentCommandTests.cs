@@ -49,6 +49,20 @@ public sealed class DocumentCommandTests : IDisposable
         Assert.Empty(_output.ToString());
     }
 
+    [Fact]
+    public void Validate_FilesWithoutADocument_SaysSo()
+    {
+        Assert.Equal(ExitCodes.Ok, ValidateCommand.Execute(new ValidateOptions { Paths = [Write("a.yaml", "# nothing yet\n")], Output = "text" }, _output, _error));
+        Assert.Contains("there is no document in ", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validate_AFileThatIsNoText_ShowsNoControlCharacters()
+    {
+        Assert.Equal(ExitCodes.Data, ValidateCommand.Execute(new ValidateOptions { Paths = [Write("a.yaml", "\u001b[31m\u0007")], Output = "text" }, _output, _error));
+        Assert.DoesNotContain(_output.ToString(), c => char.IsControl(c) && c != '\n');
+    }
+
     [Theory]
     [InlineData("wp-canary")]
     [InlineData("ap-l7-deny")]

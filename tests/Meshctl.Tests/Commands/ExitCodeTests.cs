@@ -44,5 +44,17 @@ public sealed class ExitCodeTests
     public async Task Apply_FileIsNotThere_ExitsWithData() =>
         Assert.Equal(ExitCodes.Data, await RunAsync("apply -f /no/such/file.yaml --name never-was-up"));
 
+    [Theory]
+    [InlineData("statsu", "there is no command \"statsu\"; did you mean \"meshctl status\"?")]
+    [InlineData("frobnicate", "there is no command \"frobnicate\"")]
+    [InlineData("apply nope.yaml", "the option -f or --filename is missing")]
+    [InlineData("up --no-such-option", "there is no option \"no-such-option\" here")]
+    [InlineData("logs", "an argument is missing: those above that are called required and have no dash")]
+    public void WrongArguments_AreOneSentence(string line, string sentence)
+    {
+        var wrong = CommandLineEntry.Parse(line.Split(' '));
+        Assert.Contains(sentence, Assert.IsType<CommandLine.NotParsed<object>>(wrong).Errors.Select(CommandLineEntry.Sentence));
+    }
+
     private static Task<int> RunAsync(string line) => CommandLineEntry.RunAsync(line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 }

@@ -185,6 +185,15 @@ public sealed class InstallTests : IAsyncLifetime
         Assert.Contains(_kubeconfig, refused.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Command_ToAClusterThatIsAway_SaysWhatToLookAt()
+    {
+        await _server.StopAsync();
+        var failed = await Assert.ThrowsAsync<MeshctlException>(() => InstallCommand.RunAsync(Options<CheckOptions>(), TimeProvider.System));
+        Assert.Equal(69, failed.ExitCode);
+        Assert.Contains("does the cluster run, and is it the one that is meant? --kubeconfig and --context name another", failed.Message, StringComparison.Ordinal);
+    }
+
     private async Task<IReadOnlyList<CheckResult>> ChecksAsync()
     {
         using var client = new KubeClient(KubeConfigFile.Load(_kubeconfig, null, TimeProvider.System));

@@ -119,6 +119,7 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
         _reconciler.Apply(first, _time.GetTimestamp());
         if (_cluster is null)
             _instances.Restore();
+        _source.Follow();
         _configurationReady.Complete();
         if (_cluster is null)
             await _admin.StartAsync(cancellation);

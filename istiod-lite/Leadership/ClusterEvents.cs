@@ -20,11 +20,9 @@ internal sealed class ClusterEvents(EventRecorder recorder, Reconciler mesh, Hea
     protected override Task ReconcileAsync(CancellationToken cancellation)
     {
         var state = mesh.Current;
-        // Finding problems looks at the whole mesh: it is done when documents change, not for each pod that comes or goes.
-        if (!state.ProblemSource.IsValueCreated)
-            return Task.CompletedTask;
-        _told.IntersectWith(state.Problems);
-        foreach (var problem in state.Problems.Where(_told.Add))
+        var problems = mesh.Found;
+        _told.IntersectWith(problems);
+        foreach (var problem in problems.Where(_told.Add))
         {
             if (KeyOf(problem.Document) is { } key && state.Folder.Resources.Find(key) is { } resource)
                 recorder.Record(Reference(resource), warning: true, problem.Severity is ProblemSeverity.Error ? "Refused" : "Suspicious", "Translate", $"{problem.Reason}; {problem.Fix}");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Mesh.IstiodLite.Push;
+using Mesh.IstiodLite.Resources;
 using Mesh.IstiodLite.Sources.Documents;
 using Mesh.IstiodLite.Sources.Kubernetes;
 using Mesh.IstiodLite.Status;
@@ -49,7 +50,8 @@ internal sealed class StatusWriter(KubeClient client, Reconciler mesh, Health he
         {
             var key = (entry.Kind, entry.Namespace, entry.Name, entry.Writer);
             live.Add(key);
-            var wanted = entry.Status.ToJsonString();
+            // Of this object: one that was deleted and made anew under its name has no status yet.
+            var wanted = $"{mesh.Resources.Find(new ResourceKey(entry.Kind, entry.Namespace, entry.Name))?.Meta.Uid} {entry.Status.ToJsonString()}";
             if (_written.GetValueOrDefault(key) == wanted)
                 continue;
             if (await failures.TryAsync(() => WriteAsync(entry, cancellation)))
@@ -63,18 +65,25 @@ internal sealed class StatusWriter(KubeClient client, Reconciler mesh, Health he
 
     private async Task WriteAsync(StatusEntry entry, CancellationToken cancellation)
     {
-        if (await TypeOfAsync(entry.Kind, cancellation) is not { } type)
-            return;
+        // Its objects are known, so it was served a moment ago: not now is no answer, and is asked again.
+        var type = await TypeOfAsync(entry.Kind, cancellation)
+            ?? throw new KubeException(KubeFailure.NotServed, $"the status of {entry.Kind} {entry.Namespace}/{entry.Name} waits: the API server does not serve {entry.Kind} now");
         var ns = type.Namespaced ? entry.Namespace : null;
         JsonObject current;
         try
         {
             current = await client.GetJsonAsync(type.ObjectPath(ns, entry.Name), cancellation);
         }
-        catch (KubeException e) when (e.Failure is KubeFailure.NotFound or KubeFailure.NotServed)
+        catch (KubeException e) when (e.Failure is KubeFailure.NotFound)
         {
             // Deleted meanwhile; the watch will say so.
             return;
+        }
+        catch (KubeException e) when (e.Failure is KubeFailure.NotServed)
+        {
+            // Removed, or served in another version from now on.
+            _types.Remove(entry.Kind);
+            throw;
         }
         var before = current["status"] as JsonObject ?? [];
         if (StatusTimes.Covers(before, entry.Status))

@@ -143,6 +143,8 @@ internal static class WaypointTemplate
             ["spec"] = new JsonObject
             {
                 ["serviceAccountName"] = AccountOf(gateway),
+                // A waypoint asks the API server nothing: it has no credentials for it, only a token that the control plane alone accepts.
+                ["automountServiceAccountToken"] = false,
                 ["terminationGracePeriodSeconds"] = 30,
                 ["containers"] = new JsonArray(WaypointContainer.Of(gateway, AccountOf(gateway), mesh, settings, network)),
                 ["volumes"] = WaypointContainer.Volumes(),

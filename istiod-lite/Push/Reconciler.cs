@@ -32,13 +32,16 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
     private ResourceSet _all = ResourceSet.Empty;
     private readonly List<ResourceChange> _changes = [];
     private MeshTranslation? _translation;
-    private IReadOnlyList<Problem> _told = [];
+    private volatile IReadOnlyList<Problem> _told = [];
     private IReadOnlyList<Problem> _toldOfFolder = [];
 
     public MeshState Current => _current ?? throw new InvalidOperationException("nothing has been translated yet");
     public ResourceSet Resources => Current.Translated.Resources;
     public string TrustDomain => Current.Translated.Settings.TrustDomain;
     public string SystemNamespace => Current.Translated.Settings.SystemNamespace;
+
+    /// <summary>What is wrong as it was found when documents changed last: looking again for each pod that comes or goes would look at the whole mesh.</summary>
+    public IReadOnlyList<Problem> Found => _told;
 
     /// <summary>Set once the source is there.</summary>
     public Func<Task> Refresh { get; set; } = () => Task.CompletedTask;
@@ -120,10 +123,17 @@ internal sealed class Reconciler(MeshSettings settings, Publisher publisher, Add
         metrics.KeptDocuments.Set(folder.KeptDocuments);
         metrics.Services.Set(translated.Services);
         metrics.VirtualServices.Set(translated.Resources.VirtualServices.Count);
-        // Looking for mistakes means looking at everything: when instances come and go nothing is wrong with documents that was right before.
-        if (isFirst || !folder.Problems.SequenceEqual(_toldOfFolder) || changes.Exists(c => (c.After ?? c.Before) is not (Pod or EndpointSlice or WorkloadEntry or Node)))
-            Report(state);
-        Applied?.Invoke();
+        try
+        {
+            // Looking for mistakes means looking at everything: when instances come and go nothing is wrong with documents that was right before.
+            if (isFirst || !folder.Problems.SequenceEqual(_toldOfFolder) || changes.Exists(c => (c.After ?? c.Before) is not (Pod or EndpointSlice or WorkloadEntry or Node)))
+                Report(state);
+        }
+        finally
+        {
+            // Afterwards, because Events tell of what was found; in any case, because the change is in force.
+            Applied?.Invoke();
+        }
         log?.Debug($"{folder.Resources.Count} documents in {folder.Files} files in force, {changed} resources changed");
     }
 

@@ -43,15 +43,15 @@ internal sealed class FileSource(ConfigFolder folder, TimeProvider time, Log? lo
     /// <summary>A folder that is gone is a problem of the state that it tells.</summary>
     public IEnumerable<string> Faults() => [];
 
-    /// <summary>Reads everything once; from then on changes are told.</summary>
+    /// <summary>Reads everything once.</summary>
     public FolderState Start()
     {
         Watch();
         ScanAll();
-        var first = folder.State();
-        _running = Task.Run(RunAsync);
-        return first;
+        return folder.State();
     }
+
+    public void Follow() => _running = Task.Run(RunAsync);
 
     /// <summary>Looks now and returns when what was found has been told. For callers that know of a file that was just written.</summary>
     public Task RefreshAsync()

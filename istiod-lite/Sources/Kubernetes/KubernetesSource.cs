@@ -41,7 +41,7 @@ internal sealed class KubernetesSource : IMeshSource
     public IEnumerable<string> Faults() => Health.Where(h => h.Problem is not null)
         .Select(h => $"{h}, since {h.ProblemSince:u}; {(h.HasSynced ? "the last known state is served" : "it has never been read")}");
 
-    /// <summary>Returns when every kind is complete (one that is not installed is). From then on changes are told.</summary>
+    /// <summary>Returns when every kind is complete (one that is not installed is).</summary>
     public async Task<FolderState> StartAsync(CancellationToken cancellation)
     {
         _definitions.Start();
@@ -51,10 +51,10 @@ internal sealed class KubernetesSource : IMeshSource
         while (_signals.Reader.TryRead(out var signal))
             Take(signal);
         _log?.Info($"{_watchers.Count} kinds are known, {Health.Count(h => h.State is InformerState.NotInstalled)} of them are not installed");
-        var first = _state.Take();
-        _running = RunAsync(_stop.Token);
-        return first;
+        return _state.Take();
     }
+
+    public void Follow() => _running = RunAsync(_stop.Token);
 
     /// <summary>Returns when everything that had arrived before the call has been told.</summary>
     public Task RefreshAsync()

@@ -176,6 +176,42 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task StatusOfAKindThatCannotBeLookedUp_IsOwed_SaidAndWritten()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put("""{"apiVersion":"gateway.networking.k8s.io/v1","kind":"GatewayClass","metadata":{"name":"istio-waypoint"},"spec":{"controllerName":"istio.io/mesh-controller"} }""");
+        var host = await rig.OpenAsync("istiod-a");
+        // The watch is open when discovery begins to fail: the lists have been made, the leader has not begun.
+        rig.Server.Faults.Add(new Fault { Method = "POST", Path = "/leases$", Status = 503, Body = "{}" });
+        await host.StartAsync(CancellationToken.None).WaitAsync(ClusterRig.Patience);
+        rig.Server.Faults.Clear();
+        rig.Server.Faults.Add(new Fault { Method = "GET", Path = "^/apis/gateway.networking.k8s.io/v1(beta1)?$", Status = 404, ContentType = "text/plain", Body = "404 page not found\n" });
+
+        await rig.ReadyAsync(host, r => r.Contains("does not serve GatewayClass now", StringComparison.Ordinal), "the readiness detail says which status is owed");
+        rig.Server.Faults.Clear();
+
+        await rig.ObjectAsync("gateway.networking.k8s.io", "gatewayclasses", "", "istio-waypoint", c => c["status"]?["conditions"] is JsonArray { Count: 1 });
+        await rig.ReadyAsync(host, r => r == "ready\n", "nothing is wrong any more");
+    }
+
+    [Fact]
+    public async Task ObjectMadeAnewUnderItsName_GetsItsStatusAgain()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Service("pay", """{"istio.io/use-waypoint":"missing"}""");
+        await rig.ControlPlaneAsync();
+        await rig.ObjectAsync("", "services", "shop", "pay", s => s["status"]?["conditions"] is JsonArray { Count: 1 });
+
+        // Both at once, so that nobody sees the time between them.
+        var uid = (string)rig.Server.Get("", "services", "shop", "pay")!["metadata"]!["uid"]!;
+        rig.Delete("", "services", "shop", "pay");
+        rig.Service("pay", """{"istio.io/use-waypoint":"missing"}""");
+
+        var anew = await rig.ObjectAsync("", "services", "shop", "pay", s => s["status"]?["conditions"] is JsonArray { Count: 1 });
+        Assert.NotEqual(uid, (string?)anew["metadata"]!["uid"]);
+    }
+
+    [Fact]
     public async Task ApiServerAway_TheLastStateIsServed_AndWhatWasMissedIsMadeUpFor()
     {
         await using var rig = await ClusterRig.StartAsync();
@@ -282,6 +318,34 @@ public sealed class ClusterTests
         var host = await rig.ControlPlaneAsync();
 
         await rig.DumpAsync(host, "10.1.0.1");
+    }
+
+    [Fact]
+    public async Task ServerThatRepeatsReordersAndCuts_TheEndIsWhatItHas()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        var host = await rig.ControlPlaneAsync();
+        rig.Server.Faults.Add(new Fault { Method = "WATCH", Path = "/pods$", Truncate = true, Times = 1 });
+        rig.Server.Faults.Add(new Fault { Method = "WATCH", Path = "/(pods|services)$", Duplicate = true, Reverse = true });
+        rig.Server.EndWatches();
+        for (var i = 1; i <= 20; i++)
+        {
+            rig.Service($"s{i}");
+            rig.Pod($"p{i}", $"s{i}", $"10.2.0.{i}");
+            if (i % 2 == 0)
+                rig.Delete("", "pods", "shop", $"p{i}");
+            if (i % 3 == 0)
+                rig.Delete("", "services", "shop", $"s{i}");
+            if (i % 7 == 0)
+                rig.Server.EndWatches();
+        }
+
+        // The last one of each, and then none that is gone.
+        await rig.DumpAsync(host, "10.2.0.19");
+        await rig.DumpAsync(host, "shop/s20.shop.svc.cluster.local");
+        var dump = await ClusterRig.UntilAsync(() => rig.GetAsync(host, "/debug/config_dump"), d =>
+            Enumerable.Range(1, 20).All(i => System.Text.RegularExpressions.Regex.IsMatch(d, $@"10\.2\.0\.{i}\b") == (i % 2 != 0) && d.Contains($"shop/s{i}.shop.svc", StringComparison.Ordinal) == (i % 3 != 0)), "all that is there and nothing else is in force");
+        Assert.NotEmpty(dump);
     }
 
     private static async Task<int> Events(ClusterRig rig, ControlPlaneHost host) =>

@@ -29,6 +29,10 @@ public sealed class WaypointTests
         Assert.Equal("none", (string?)pod["metadata"]!["labels"]!["istio.io/dataplane-mode"]);
         Assert.Equal("wp", (string?)pod["metadata"]!["labels"]!["gateway.networking.k8s.io/gateway-name"]);
         Assert.Equal("wp", (string?)pod["spec"]!["serviceAccountName"]);
+        // Nothing in it can speak with the API server: no token but the one for the control plane, and no role for its account.
+        Assert.False((bool)pod["spec"]!["automountServiceAccountToken"]!);
+        Assert.Equal(["istio-ca"], pod["spec"]!["volumes"]!.AsArray().SelectMany(v => v!["projected"]?["sources"] as JsonArray ?? []).Select(s => (string?)s!["serviceAccountToken"]?["audience"]).OfType<string>());
+        Assert.Empty(rig.Server.Authorization.Grants(Testing.Kubernetes.Access.RoleCoverage.ServiceAccount("shop", "wp")));
         Assert.Equal(["status-port", "mesh"], service["spec"]!["ports"]!.AsArray().Select(p => (string)p!["name"]!));
         Assert.Equal("istio.io/mesh-controller", (string?)(await rig.ObjectAsync("gateway.networking.k8s.io", "gatewayclasses", "", "istio-waypoint", _ => true))["spec"]!["controllerName"]);
 

@@ -27,6 +27,7 @@ public sealed class FileSourceTests : IAsyncDisposable
     public async Task File_WrittenChangedAndRemoved_IsToldEachTime()
     {
         Assert.Empty(_source.Start().Resources.Namespaces);
+        _source.Follow();
         Write("a.yaml", "one");
         await UntilAsync("a.yaml=one");
         Write("a.yaml", "two");
@@ -40,6 +41,7 @@ public sealed class FileSourceTests : IAsyncDisposable
     {
         Write("a.yaml", "one");
         _source.Start();
+        _source.Follow();
         File.WriteAllText(Path.Combine(_root, "a.yaml"), string.Empty);
         Write("b.yaml", "one");
         // The state that knows of b has looked at a as well.
@@ -54,6 +56,7 @@ public sealed class FileSourceTests : IAsyncDisposable
     public async Task Folder_MovedInAndOut_BringsAndTakesItsFiles()
     {
         _source.Start();
+        _source.Follow();
         var outside = Directory.CreateTempSubdirectory("istiod-lite-test-").FullName;
         Directory.CreateDirectory(Path.Combine(outside, "sub", "deep"));
         await File.WriteAllTextAsync(Path.Combine(outside, "sub", "deep", "c.yaml"), Text("c.yaml", "one"));
@@ -70,6 +73,7 @@ public sealed class FileSourceTests : IAsyncDisposable
     public async Task Refresh_ReturnsWhenWhatIsThereHasBeenTold()
     {
         _source.Start();
+        _source.Follow();
         Write("a.yaml", "one");
         await _source.RefreshAsync();
         Assert.True(_states.Reader.TryRead(out var state));
@@ -81,6 +85,7 @@ public sealed class FileSourceTests : IAsyncDisposable
     {
         Write("a.yaml", "one");
         _source.Start();
+        _source.Follow();
         // Moved, not deleted: deleting takes the files away first, and a watcher that is quick enough rightly sees them go one by one.
         var elsewhere = _root + "-moved";
         Directory.Move(_root, elsewhere);

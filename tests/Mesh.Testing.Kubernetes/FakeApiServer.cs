@@ -24,6 +24,7 @@ namespace Mesh.Testing.Kubernetes;
 public sealed class FakeApiServer : IAsyncDisposable
 {
     public const string AdminToken = "admin-token";
+    private const int FewestThreads = 32;
     private readonly RequestHandler _handler;
     private readonly Watches _watches;
     private readonly Lists _lists;
@@ -32,6 +33,13 @@ public sealed class FakeApiServer : IAsyncDisposable
     private WebApplication? _application;
     private int _plainPort;
     private int _securePort;
+
+    /// <summary>A write that a webhook judges holds its thread until the webhook, often in the same process, has answered: on few cores all of them would wait for each other.</summary>
+    static FakeApiServer()
+    {
+        ThreadPool.GetMinThreads(out var workers, out var ports);
+        ThreadPool.SetMinThreads(Math.Max(workers, FewestThreads), ports);
+    }
 
     public FakeApiServer(TimeProvider? time = null)
     {

@@ -7,9 +7,9 @@ namespace Mesh.IstiodLite.Tests.OnKubernetes;
 /// <summary>Many agents over sockets of their own: all are told, whatever one of them does.</summary>
 public sealed class ManyClientTests
 {
-    private const int Agents = 60;
+    private const int Agents = 30;
     // More than fits into the windows of a stream that nobody reads.
-    private const int Pods = 1500;
+    private const int Pods = 1000;
 
     [Fact]
     public async Task AgentThatDoesNotRead_DelaysNobody()

@@ -112,7 +112,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         var (before, now) = ProcessRights.RaiseDescriptorLimit();
         _log.Info($"set file descriptor limits from {before} to {now}");
         var isTransparent = CheckRights();
-        using var collection = new IdleCollection(_time);
+        using var collection = new IdleCollection(_time, NativeHeapTrim.Run);
         using var signals = Signals.Listen(name => _stop.TrySetResult($"received signal {name}"));
         var synced = _readiness.Register("state manager");
         var served = _readiness.Register("proxy");

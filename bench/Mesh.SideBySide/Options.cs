@@ -72,6 +72,9 @@ internal sealed class IdleOptions
 
     [Option("ztunnel", HelpText = "Another ztunnel with the same settings in the place of ours.")]
     public string? Ztunnel { get; set; }
+
+    [Option("results", HelpText = "Where the dated result goes; default bench/results.")]
+    public string? Results { get; set; }
 }
 
 /// <summary>Our waypoint's request path on plain sockets.</summary>

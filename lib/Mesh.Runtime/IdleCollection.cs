@@ -21,8 +21,13 @@ public sealed class IdleCollection : IDisposable
     private long _atLastTick;
     private long _atLastCollection;
 
-    public IdleCollection(TimeProvider time)
-        : this(time, () => GC.GetTotalAllocatedBytes(), () => GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true))
+    /// <param name="also">Runs after each collection: what else a burst has left.</param>
+    public IdleCollection(TimeProvider time, Action? also = null)
+        : this(time, () => GC.GetTotalAllocatedBytes(), () =>
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            also?.Invoke();
+        })
     {
     }
 

@@ -72,4 +72,45 @@ public sealed class FairnessTests
                 greedySender.Write(chunk);
         }
     }
+
+    /// <summary>What strangers do on a listener must not be felt on connections that stand.</summary>
+    [Fact]
+    public async Task Listener_UnderAFlood_TakesABatchATurn_AndAnOpenConnectionIsServedInTheFirst()
+    {
+        const int Flood = 300;
+        const int Batch = 64;
+        using var test = new TestLoop();
+        using var others = new TestLoop();
+        var (politeSender, politeReceiver) = await Sockets.PairAsync(others.Loop, test.Loop);
+        var turns = new List<long>();
+        var politeTurn = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var listener = await test.Get(() => LoopListener.Listen(test.Loop, new ListenOptions { EndPoint = Sockets.AnyLoopback, Backlog = 1024 }, socket =>
+        {
+            turns.Add(test.Loop.Metrics.Iterations);
+            socket.Dispose();
+            if (turns.Count == Flood)
+                all.SetResult();
+        }));
+        await test.Do(() => new PlainTransport(politeReceiver).Start(new RecordingHandler { OnBytes = _ => politeTurn.TrySetResult(test.Loop.Metrics.Iterations) }));
+
+        // The loop is held while everything arrives: in its next turn all of it is there at once.
+        using var held = new ManualResetEventSlim();
+        var holding = test.Do(() => Assert.True(held.Wait(TestLoop.Patience)));
+        for (var i = 0; i < Flood; i++)
+            await Sockets.ConnectAsync(others.Loop, listener.LocalEndPoint);
+        await others.Run(() => Sockets.SendAllAsync(politeSender, new byte[1]));
+        held.Set();
+        await holding;
+        await all.Task.WaitAsync(TestLoop.Patience);
+        var served = await politeTurn.Task.WaitAsync(TestLoop.Patience);
+
+        await test.Do(() =>
+        {
+            // A turn that was asked for by the one before comes on top of what the kernel reports.
+            Assert.InRange(turns.GroupBy(t => t).Max(g => g.Count()), 1, 2 * Batch);
+            Assert.InRange(served - turns[0], long.MinValue, 1);
+            listener.Dispose();
+        });
+    }
 }

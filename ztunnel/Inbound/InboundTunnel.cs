@@ -179,7 +179,7 @@ internal sealed class InboundTunnel : InboundConnection, ITransferOwner
             return false;
         }
         tunnel.ForgetHeaders();
-        if (route.ProxyTarget is { } proxyTarget && socket.TrySend(ProxyHeader.Write(Report.Source, proxyTarget, caller.Peer), out _) == IoStatus.Failed)
+        if (route.ProxyTarget is { } proxyTarget && !SendWhole(socket, ProxyHeader.Write(Report.Source, proxyTarget, caller.Peer)))
         {
             tunnel.Reset(Http2ErrorCode.CANCEL);
             Report.Complete(new Failure(Ending.UpstreamRefused, $"the application closed the connection before the PROXY header: {socket.LastErrorText}"));
@@ -188,6 +188,9 @@ internal sealed class InboundTunnel : InboundConnection, ITransferOwner
         _pump = new DuplexPump(socket, tunnel, socketIsClient: false, Report, Lane.Settings.Tunnel.HalfCloseDeadline, Lane.Budget);
         return true;
     }
+
+    /// <summary>A new socket's kernel takes a header at once. One that does not is no better than a broken one: half a header would be read with the client's bytes.</summary>
+    private static bool SendWhole(LoopSocket socket, byte[] header) => socket.TrySend(header, out var sent) == IoStatus.Done && sent == header.Length;
 
     private void Refuse(int status, Failure failure)
     {

@@ -14,8 +14,9 @@ namespace Mesh.SideBySide.Measuring;
 /// </summary>
 internal static class IdleRun
 {
-    private const int Steps = 4;
     private const int Goal = 100_000;
+
+    private static readonly int[] s_counts = [1000, 5000, 10_000, 15_000, 30_000, 60_000];
 
     /// <summary>Between two addresses and one port there are not more.</summary>
     private const int PortsOfAnAddress = 60_000;
@@ -23,7 +24,7 @@ internal static class IdleRun
     private static readonly TimeSpan s_settle = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(40);
 
-    private sealed record Point(int Connections, double Resident, double Managed);
+    private sealed record Point(int Connections, double Resident, double Anonymous, double Managed);
 
     public static async Task<int> RunAsync(IdleOptions options)
     {
@@ -40,16 +41,14 @@ internal static class IdleRun
                 // What every process that serves has in memory is the first connections' doing.
                 holders.Add(await IdleHolder.StartAsync(setup, peer, 64));
                 await MeasureAsync(setup, peer, 0, points);
-                for (var step = 1; step <= Steps; step++)
+                var open = 0;
+                foreach (var count in s_counts.Where(c => c < limit).Append(limit))
                 {
-                    holders.Add(await IdleHolder.StartAsync(setup, peer, limit / Steps));
-                    await MeasureAsync(setup, peer, limit / Steps * step, points);
+                    holders.Add(await IdleHolder.StartAsync(setup, peer, count - open));
+                    await MeasureAsync(setup, peer, open = count, points);
                 }
 
-                foreach (var line in await Machine.DescribeAsync(options.Root))
-                    Console.WriteLine(line);
-                foreach (var (side, of) in points)
-                    Tell(side, of);
+                await WriteAsync(options, limit, points);
             }
             finally
             {
@@ -84,19 +83,40 @@ internal static class IdleRun
         peer.ThrowIfEnded();
         foreach (var (side, process) in peer.Own)
         {
+            // One socket each, on either side; a connection that was refused behind the holder's back would be counted as a light one.
+            if (ProcessFacts.Descriptors(process.Id) < connections)
+                throw new BenchException($"the {side}'s agent holds fewer than {connections} connections");
             var managed = await MetricAsync(setup, side, "process_managed_memory_bytes");
-            points[side].Add(new Point(connections, ProcessFacts.Resident(process.Id), managed));
+            points[side].Add(new Point(connections, ProcessFacts.Resident(process.Id), ProcessFacts.Anonymous(process.Id), managed));
         }
     }
 
-    private static void Tell(string side, List<Point> points)
+    private static async Task WriteAsync(IdleOptions options, int limit, Dictionary<string, List<Point>> points)
     {
-        Console.WriteLine($"\n{side}'s agent\n| connections | resident MB | managed MB |\n|---|---|---|");
+        var now = DateTimeOffset.UtcNow;
+        var page = new StringBuilder();
+        page.Append(CultureInfo.InvariantCulture, $"# Memory of idle connections, {now:yyyy-MM-dd HH:mm} UTC\n\n");
+        foreach (var line in await Machine.DescribeAsync(options.Root))
+            page.Append("- ").Append(line).Append('\n');
+        page.Append(CultureInfo.InvariantCulture, $"- {limit:#,0} connections at most: {Applications.OpenFiles():#,0} descriptors a process, {PortsOfAnAddress:#,0} ports between two addresses\n");
+        foreach (var (side, of) in points)
+            Tell(page, side, of);
+        Console.Write(page);
+        var folder = options.Results ?? Path.Combine(options.Root, "bench/results");
+        Directory.CreateDirectory(folder);
+        var file = Path.Combine(folder, $"{now:yyyy-MM-dd-HHmm}-idle.md");
+        await File.WriteAllTextAsync(file, page.ToString());
+        Console.WriteLine($"\nwritten to {Path.GetRelativePath(Environment.CurrentDirectory, file)}");
+    }
+
+    private static void Tell(StringBuilder page, string side, List<Point> points)
+    {
+        page.Append(CultureInfo.InvariantCulture, $"\n## The {side}'s agent\n\n| connections | resident MB | of it anonymous | managed MB |\n|---|---|---|---|\n");
         foreach (var point in points)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {point.Connections} | {point.Resident / 1e6:0.0} | {point.Managed / 1e6:0.0} |"));
+            page.Append(CultureInfo.InvariantCulture, $"| {point.Connections:#,0} | {point.Resident / 1e6:0.0} | {point.Anonymous / 1e6:0.0} | {point.Managed / 1e6:0.0} |\n");
         var (resident, managed) = (Slope(points, p => p.Resident), Slope(points, p => p.Managed));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"bytes per connection: {resident:0} resident, {managed:0} managed; at {Goal} connections: {(points[0].Resident + (resident * Goal)) / 1e6:0} MB resident, {(points[0].Managed + (managed * Goal)) / 1e6:0} MB managed"));
+        page.Append(CultureInfo.InvariantCulture,
+            $"\nA connection costs {resident:0} bytes of resident memory, of which {managed:0} are managed; {Goal:#,0} connections would come to {(points[0].Resident + (resident * Goal)) / 1e6:0} MB resident.\n");
     }
 
     /// <summary>Least squares.</summary>

@@ -38,6 +38,8 @@ internal static class Rows
             Name = "waypoint with 1,000 routes, token and authorization over bare", Goal = 0.7, AtLeast = true,
             Ours = ("waypoint-rules", s_many, "rate"), Against = ("waypoint", s_many, "rate"),
         },
+        Ratio("same node, bulk", "ztunnel-same-node", "direct", new BulkWork(1, Network.NearAddress), "gigabytes", atLeast: true, 0.7),
+        Ratio("same node, 64 connections, requests/s", "ztunnel-same-node", "direct", new HttpWork(64, Apart: "near"), "rate", atLeast: true, 0.6),
         Absolute("agent resident, idle", "ztunnel", AbsoluteWork.AgentIdle, 40, "MB"),
         Absolute("agent resident, growth by 10,000 idle connections", "ztunnel", AbsoluteWork.AgentIdleConnections, 10, "MB"),
         Absolute("agent, start to ready", "ztunnel", AbsoluteWork.AgentStart, 300, "ms"),

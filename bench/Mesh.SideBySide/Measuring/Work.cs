@@ -27,9 +27,10 @@ internal sealed class Sample : Dictionary<string, double>
 }
 
 /// <summary>Closed loop: each connection asks again when it is answered.</summary>
-internal sealed record HttpWork(int Connections, bool NewConnections = false) : Work
+/// <param name="Apart">A name for measurements that are made by themselves: peers that cannot run beside the others would restart them.</param>
+internal sealed record HttpWork(int Connections, bool NewConnections = false, string? Apart = null) : Work
 {
-    public override string Key => NewConnections ? $"connect-{Connections}" : $"http-{Connections}";
+    public override string Key => NewConnections ? $"connect-{Connections}" : $"http-{Connections}{(Apart is null ? string.Empty : "-" + Apart)}";
 
     public override async Task<Sample> RunAsync(Setup setup, Peer peer, int seconds)
     {
@@ -87,7 +88,7 @@ internal sealed record FixedRateWork(int RequestsPerSecond, int Connections) : W
 /// <summary>As many bytes as go through, client to server.</summary>
 internal sealed record BulkWork(int Streams, string Address = Network.ServerAddress) : Work
 {
-    public override string Key => $"bulk-{Streams}{(Address == Network.ServerAddress ? string.Empty : "-stranger")}";
+    public override string Key => $"bulk-{Streams}{Address switch { Network.ServerAddress => string.Empty, Network.NearAddress => "-near", _ => "-stranger" }}";
 
     public override async Task<Sample> RunAsync(Setup setup, Peer peer, int seconds)
     {

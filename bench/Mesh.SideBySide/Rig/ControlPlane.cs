@@ -28,8 +28,12 @@ internal sealed class ControlPlane(Network network, string root, string folder) 
             Path.Combine(folder, "istiod-lite.log"));
         await Readiness.OfHttpAsync(network, network.Server, Network.ServerAddress, 15014, "/ready", _process);
         foreach (var account in (string[])["client", "server", "waypoint"])
-            await File.WriteAllTextAsync(Path.Combine(Tokens, account), (await Tool.RunAsync([Program, "token", "--state-dir", State, "--workload", $"default/{account}/{account}"])).Trim());
+            await WriteTokenAsync(account, "--workload", $"default/{account}/{account}");
+        await WriteTokenAsync("node-near", "--node", "node-near");
     }
+
+    private async Task WriteTokenAsync(string name, params string[] holder) =>
+        await File.WriteAllTextAsync(Path.Combine(Tokens, name), (await Tool.RunAsync([Program, "token", "--state-dir", State, .. holder])).Trim());
 
     /// <summary>Puts a document in force; an empty one takes it away. Written aside and renamed, so that no half is read.</summary>
     public async Task ApplyAsync(string name, string yaml)

@@ -17,6 +17,8 @@ internal static class MeshDocuments
         "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: default\n  labels:\n    istio.io/dataplane-mode: ambient\n",
         Pod("client", Network.ClientAddress, captured: true, "app: client"),
         Pod("server", Network.ServerAddress, captured: true, "app: server"),
+        Pod("near-client", "198.18.7.11", captured: true, "app: near", node: "node-near"),
+        Pod("near-server", Network.NearAddress, captured: true, "app: near", node: "node-near"),
         Pod("waypoint", Network.MiddleAddress, captured: false, "gateway.networking.k8s.io/gateway-name: waypoint\n    istio.io/dataplane-mode: none\n    gateway.istio.io/managed: istio.io-mesh-controller"),
         """
         apiVersion: gateway.networking.k8s.io/v1
@@ -90,7 +92,7 @@ internal static class MeshDocuments
 
     private static string Far(int number) => string.Create(CultureInfo.InvariantCulture, $"198.19.{number / 250}.{(number % 250) + 1}");
 
-    private static string Pod(string name, string address, bool captured, string labels) => $"""
+    private static string Pod(string name, string address, bool captured, string labels, string? node = null) => $"""
         apiVersion: v1
         kind: Pod
         metadata:
@@ -101,7 +103,7 @@ internal static class MeshDocuments
             {labels}
         {(captured ? "  annotations:\n    ambient.istio.io/redirection: enabled" : "  annotations: {}")}
         spec:
-          nodeName: node-{name}
+          nodeName: {node ?? $"node-{name}"}
           serviceAccountName: {(name.StartsWith("other", StringComparison.Ordinal) ? "other" : name)}
           containers: []
         status:

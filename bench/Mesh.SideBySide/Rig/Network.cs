@@ -3,13 +3,15 @@ using Mesh.Net;
 namespace Mesh.SideBySide.Rig;
 
 /// <summary>Three network namespaces, every two joined by a veth: client 198.18.7.1, server 198.18.7.2, middle 198.18.7.3 (waypoints and HTTP proxies).</summary>
-/// <remarks>Services' addresses are in 198.18.8.0/24. 198.18.7.9 is the server too, but no workload of any mesh: traffic to it passes through.</remarks>
+/// <remarks>Services' addresses are in 198.18.8.0/24. 198.18.7.9 is the server too, but no workload of any mesh: traffic to it passes through.
+/// So is 198.18.7.12, a pod that has its client on the same node.</remarks>
 internal sealed class Network : IAsyncDisposable
 {
     public const string ClientAddress = "198.18.7.1";
     public const string ServerAddress = "198.18.7.2";
     public const string MiddleAddress = "198.18.7.3";
     public const string StrangerAddress = "198.18.7.9";
+    public const string NearAddress = "198.18.7.12";
 
     private readonly string _prefix = $"meshbench{Environment.ProcessId}-";
 
@@ -41,8 +43,8 @@ internal sealed class Network : IAsyncDisposable
             link add mbms type veth peer name mbsm netns {Server}
             link set mbms netns {Middle}
             """);
-        await Batch(Client, Links(ClientAddress, ("mbcs", ServerAddress), ("mbcm", MiddleAddress)) + $"\nroute add {StrangerAddress} dev mbcs\nroute add 198.18.8.0/24 via {ServerAddress}");
-        await Batch(Server, Links(ServerAddress, ("mbsc", ClientAddress), ("mbsm", MiddleAddress)) + $"\naddr add {StrangerAddress}/32 dev lo");
+        await Batch(Client, Links(ClientAddress, ("mbcs", ServerAddress), ("mbcm", MiddleAddress)) + $"\nroute add {StrangerAddress} dev mbcs\nroute add {NearAddress} dev mbcs\nroute add 198.18.8.0/24 via {ServerAddress}");
+        await Batch(Server, Links(ServerAddress, ("mbsc", ClientAddress), ("mbsm", MiddleAddress)) + $"\naddr add {StrangerAddress}/32 dev lo\naddr add {NearAddress}/32 dev lo");
         await Batch(Middle, Links(MiddleAddress, ("mbmc", ClientAddress), ("mbms", ServerAddress)));
         foreach (var ns in (string[])[Client, Server, Middle])
         {
@@ -60,8 +62,8 @@ internal sealed class Network : IAsyncDisposable
                 chain output {
                     type nat hook output priority -100; policy accept;
                     meta mark & 0xfff == 0x539 accept
-                    ip daddr { {{ServerAddress}}, {{StrangerAddress}} } tcp dport {{Applications.Port}} redirect to :{{p.App}}
-                    ip daddr { {{ServerAddress}}, {{StrangerAddress}} } tcp dport {{Applications.BulkPort}} redirect to :{{p.Bulk}}
+                    ip daddr { {{ServerAddress}}, {{StrangerAddress}}, {{NearAddress}} } tcp dport {{Applications.Port}} redirect to :{{p.App}}
+                    ip daddr { {{ServerAddress}}, {{StrangerAddress}}, {{NearAddress}} } tcp dport {{Applications.BulkPort}} redirect to :{{p.Bulk}}
                     ip daddr 198.18.8.0/24 tcp dport 80 redirect to :{{p.App}}
                 }
             """;

@@ -71,6 +71,8 @@ internal sealed class Peer(PeerFile file, IReadOnlyList<(string Side, RigProcess
             ["SIDE_ADDR"] = Network.AddressOf(side),
             ["APP_PORT"] = $"{Applications.Port}",
             ["BULK_PORT"] = $"{Applications.BulkPort}",
+            ["CLIENT_NS"] = $"/run/netns/{setup.Network.Client}",
+            ["SERVER_NS"] = $"/run/netns/{setup.Network.Server}",
         };
         if (setup.Ztunnel is { } ztunnel)
             environment["ZTUNNEL"] = ztunnel;

@@ -16,6 +16,9 @@ internal sealed record PeerFile
     /// <summary>Peers that it needs; their processes count as its own.</summary>
     public required IReadOnlyList<string> With { get; init; }
 
+    /// <summary>Peers that use the same ports in the same places: never at the same time.</summary>
+    public required IReadOnlyList<string> Instead { get; init; }
+
     /// <summary>Ports that captured traffic is led to.</summary>
     public (int App, int Bulk)? Capture { get; init; }
 
@@ -39,6 +42,7 @@ internal sealed record PeerFile
             Kind = head.GetValueOrDefault("kind") ?? throw new BenchException($"{path}: a peer's file begins with lines like '# kind: tunnel'"),
             Sides = Words("sides"),
             With = Words("with"),
+            Instead = Words("instead"),
             Capture = capture.Length == 2 ? (capture[0], capture[1]) : null,
             Url = new Uri(head.GetValueOrDefault("url") ?? $"http://{Network.ServerAddress}:{Applications.Port}/"),
             ReadyPort = head.TryGetValue("ready", out var port) ? int.Parse(port) : null,

@@ -13,6 +13,12 @@ internal static class ProcessFacts
     /// <summary>Resident memory in bytes.</summary>
     public static long Resident(int root) => Family([root]).Sum(p => Status(p.Id, "VmRSS:") * 1024);
 
+    /// <summary>The part of it that is nobody's file: heaps and stacks, without code.</summary>
+    public static long Anonymous(int root) => Family([root]).Sum(p => Status(p.Id, "RssAnon:") * 1024);
+
+    /// <summary>Open files and sockets of the process itself.</summary>
+    public static int Descriptors(int id) => Directory.GetFileSystemEntries($"/proc/{id}/fd").Length;
+
     private static List<(int Id, long Ticks)> Family(IEnumerable<int> roots)
     {
         var children = new Dictionary<int, List<int>>();

@@ -51,6 +51,8 @@ internal sealed class Setup : IAsyncDisposable
             return running;
         if (!_files.TryGetValue(name, out var file))
             throw new BenchException($"there is no peer '{name}' (known: {string.Join(", ", _files.Keys.Order(StringComparer.Ordinal))})");
+        foreach (var other in _peers.Keys.Where(other => file.Instead.Contains(other) || _files[other].Instead.Contains(name)).ToList())
+            await StopAsync(other);
         var with = new List<Peer>();
         foreach (var other in file.With)
             with.Add(await PeerAsync(other));

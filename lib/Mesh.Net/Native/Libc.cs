@@ -41,6 +41,9 @@ internal static unsafe partial class Libc
     [LibraryImport(C, SetLastError = true)]
     internal static partial int eventfd(uint initial, int flags);
 
+    [LibraryImport(C)]
+    internal static partial int malloc_trim(nuint pad);
+
     internal const int O_RDONLY = 0;
     internal const int O_CLOEXEC = 0x80000;
     internal const int O_NONBLOCK = 0x800;

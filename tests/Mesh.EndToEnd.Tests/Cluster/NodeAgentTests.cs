@@ -38,20 +38,12 @@ public sealed class NodeAgentTests : IAsyncLifetime
     [AgentFact]
     public async Task Pod_FromItsStartToTheUninstallation_IsInTheMeshExactlyWhileItShouldBe()
     {
-        (await Command.RunAsync(["ip", "netns", "add", _namespace])).Expect(0);
-        (await InPodAsync("ip", "address", "add", $"{PodAddress}/32", "dev", "lo")).Expect(0);
-        (await InPodAsync("ip", "link", "set", "lo", "up")).Expect(0);
+        await MakePodAsync();
         var before = (await InPodAsync("nft", "list", "ruleset")).Output;
-        using var agent = Command.Start([
-            "env",
-            "NODE_NAME=n1", "POD_NAMESPACE=istio-system", "ZTUNNEL_POD_SOURCE=kubernetes", $"ZTUNNEL_KUBECONFIG={_folder}/kubeconfig", $"ZTUNNEL_AGENT_SOCKET={_folder}/agent.sock",
-            $"INPOD_UDS={_folder}/ztunnel.sock", "XDS_ADDRESS=", "CA_ADDRESS=", $"LOCAL_XDS_PATH={_folder}/static.yaml", Repository.Program("ztunnel"),
-        ]);
-        await Wait.UntilAsync(() => File.Exists(Path.Combine(_folder, "agent.sock")), () => $"the agent's socket; so far: {agent.OutputSoFar}");
+        using var agent = await StartAgentAsync();
 
         // The plugin answers when the pod is captured, not before.
-        (await Command.RunAsync(["env", "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_IFNAME=eth0", $"CNI_NETNS=/run/netns/{_namespace}", "CNI_ARGS=K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web",
-            "sh", "-c", $"'{Repository.CniPlugin}' < '{_folder}/cni.json'"])).Expect(0);
+        await AddPodAsync();
         Assert.Contains(":15001", await ListenersAsync(), StringComparison.Ordinal);
         Assert.Contains("istio-ambient", (await InPodAsync("nft", "list", "ruleset")).Output, StringComparison.Ordinal);
         await Wait.UntilAsync(() => Marked() == "enabled", () => "the mark on the pod");
@@ -71,6 +63,55 @@ public sealed class NodeAgentTests : IAsyncLifetime
         Assert.Null(Marked());
         Assert.Empty(new RoleCoverage(_server, RoleCoverage.ServiceAccount("istio-system", "ztunnel")).Refused);
     }
+
+    /// <summary>What an add costs is the programs that it starts: one for the rules and one for the routing, at the same time. A third would be the 50 ms.</summary>
+    [AgentFact]
+    public async Task Pod_ThatOptsOutOfDns_IsCapturedWithoutIt_ByTwoProgramsAtMost()
+    {
+        _server.Put("""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop","annotations":{"ambient.istio.io/dns-capture":"false"}},"spec":{"nodeName":"n1","serviceAccountName":"web","containers":[]},"status":{"phase":"Pending"}}""");
+        await MakePodAsync();
+        var (programs, calls) = (Path.Combine(_folder, "bin"), Path.Combine(_folder, "calls"));
+        Directory.CreateDirectory(programs);
+        foreach (var tool in (string[])["ip", "nft"])
+        {
+            await File.WriteAllTextAsync(Path.Combine(programs, tool), $"#!/bin/sh\necho \"{tool} $*\" >> '{calls}'\nexec '{Prerequisites.FindTool(tool)}' \"$@\"\n");
+            File.SetUnixFileMode(Path.Combine(programs, tool), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        using var agent = await StartAgentAsync($"PATH={programs}:{Environment.GetEnvironmentVariable("PATH")}");
+        File.Delete(calls); // the node's own rules
+        await AddPodAsync();
+
+        Assert.Equal(["ip -force -batch -", "nft -f -"], (await File.ReadAllLinesAsync(calls)).Order(StringComparer.Ordinal));
+        var rules = (await InPodAsync("nft", "list", "ruleset")).Output;
+        Assert.Contains("redirect to :15001", rules, StringComparison.Ordinal);
+        Assert.DoesNotContain("15053", rules, StringComparison.Ordinal);
+        Assert.DoesNotContain(":15053", (await InPodAsync("ss", "-Hlutn")).Output, StringComparison.Ordinal);
+        await agent.SignalAsync("TERM");
+        (await agent.EndAsync()).Expect(0);
+    }
+
+    private async Task MakePodAsync()
+    {
+        (await Command.RunAsync(["ip", "netns", "add", _namespace])).Expect(0);
+        (await InPodAsync("ip", "address", "add", $"{PodAddress}/32", "dev", "lo")).Expect(0);
+        (await InPodAsync("ip", "link", "set", "lo", "up")).Expect(0);
+    }
+
+    private async Task<Command> StartAgentAsync(params string[] environment)
+    {
+        var agent = Command.Start([
+            "env", .. environment,
+            "NODE_NAME=n1", "POD_NAMESPACE=istio-system", "ZTUNNEL_POD_SOURCE=kubernetes", $"ZTUNNEL_KUBECONFIG={_folder}/kubeconfig", $"ZTUNNEL_AGENT_SOCKET={_folder}/agent.sock",
+            $"INPOD_UDS={_folder}/ztunnel.sock", "XDS_ADDRESS=", "CA_ADDRESS=", $"LOCAL_XDS_PATH={_folder}/static.yaml", Repository.Program("ztunnel"),
+        ]);
+        await Wait.UntilAsync(() => File.Exists(Path.Combine(_folder, "agent.sock")), () => $"the agent's socket; so far: {agent.OutputSoFar}");
+        return agent;
+    }
+
+    private async Task AddPodAsync() =>
+        (await Command.RunAsync(["env", "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_IFNAME=eth0", $"CNI_NETNS=/run/netns/{_namespace}", "CNI_ARGS=K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web",
+            "sh", "-c", $"'{Repository.CniPlugin}' < '{_folder}/cni.json'"])).Expect(0);
 
     private Task<CommandResult> InPodAsync(params string[] command) => Command.RunAsync(["ip", "netns", "exec", _namespace, .. command]);
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 
@@ -48,6 +49,8 @@ internal sealed class DirectRig : IAsyncDisposable
     private readonly StringBuilder _output = new();
     private readonly CancellationTokenSource _ended = new();
     private readonly Socket _application;
+    private readonly string _crl = Path.Combine(Path.GetTempPath(), $"mesh-crl-{Guid.NewGuid():N}.pem");
+    private IReadOnlyList<string> _issued = [];
     private WebApplication? _signing;
     private Process? _process;
 
@@ -190,8 +193,17 @@ internal sealed class DirectRig : IAsyncDisposable
         return answer[..await socket.ReceiveAsync(answer, patience.Token)];
     }
 
+    /// <summary>The authority takes the workload's certificate back: the list that CRL_PATH names appears.</summary>
+    public async Task RevokeAsync()
+    {
+        using var certificate = X509Certificate2.CreateFromPem(_issued[0]);
+        await File.WriteAllBytesAsync(_crl + ".new", _authority.Revoke(certificate));
+        File.Move(_crl + ".new", _crl, overwrite: true);
+    }
+
     public async ValueTask DisposeAsync()
     {
+        File.Delete(_crl);
         if (_process is { HasExited: false })
             _process.Kill();
         _process?.Dispose();
@@ -282,7 +294,10 @@ internal sealed class DirectRig : IAsyncDisposable
         }));
         _signing = builder.Build();
         _signing.MapGrpcUnary(GrpcMethods.CreateCertificate, (request, _) =>
-            Task.FromResult(new IstioCertificateResponse { CertChain = { _authority.Sign(request.Csr, SpiffeId.Parse("spiffe://cluster.local/ns/default/sa/default")) } }));
+        {
+            _issued = _authority.Sign(request.Csr, SpiffeId.Parse("spiffe://cluster.local/ns/default/sa/default"));
+            return Task.FromResult(new IstioCertificateResponse { CertChain = { _issued } });
+        });
         // The listener is bound by the calling thread, and stays where it was bound.
         _namespace.Run(() => _signing.StartAsync().GetAwaiter().GetResult());
     }
@@ -292,7 +307,7 @@ internal sealed class DirectRig : IAsyncDisposable
         var start = new ProcessStartInfo(Repository.Program("ztunnel")) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, value) in ((string, string)[])[
             ("PROXY_MODE", "dedicated"), ("PROXY_WORKLOAD_INFO", "default/local/default"), ("NODE_NAME", "local"), ("LOCAL_XDS", Registry), ("XDS_ADDRESS", ""),
-            ("CA_ADDRESS", "https://127.0.0.1:15012"), ("CA_ROOT_CA", _authority.RootPem), ("UNSTABLE_ENABLE_SOCKS5", "true"), ("LOG_FORMAT", "json"), .. environment])
+            ("CA_ADDRESS", "https://127.0.0.1:15012"), ("CA_ROOT_CA", _authority.RootPem), ("UNSTABLE_ENABLE_SOCKS5", "true"), ("LOG_FORMAT", "json"), ("CRL_PATH", _crl), .. environment])
         {
             start.Environment[name] = value;
         }

@@ -166,6 +166,26 @@ public sealed class DirectTests
         Assert.Equal(0, await rig.EndAsync());
     }
 
+    [RootFact("ip")]
+    public async Task RevocationList_ThatAppearsWhileAConnectionIsOpen_EndsIt()
+    {
+        await using var rig = await DirectRig.StartAsync();
+        using var program = await rig.OpenAsync(DirectRig.Tunnelled, DirectRig.Port);
+        await DirectRig.EchoAsync(program, "before");
+        await rig.RevokeAsync();
+        try
+        {
+            Assert.Equal(0, await program.ReceiveAsync(new byte[1]));
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            // Cut, not ended.
+        }
+
+        Assert.Equal("certificate_revoked", Text(await rig.LineAsync("inbound"), "ending"));
+        Assert.False(rig.HasEnded, rig.Output);
+    }
+
     private static async Task<bool> RefusesAsync(DirectRig rig)
     {
         try

@@ -8,7 +8,7 @@ namespace Mesh.EndToEnd.Tests.Traffic;
 /// <summary>What the mesh promises about identities and the wire, for every user alike.</summary>
 internal static class TrafficScenarios
 {
-    private const string AllowClient =
+    internal const string AllowClient =
         """
         apiVersion: security.istio.io/v1
         kind: AuthorizationPolicy

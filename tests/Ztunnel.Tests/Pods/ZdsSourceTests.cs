@@ -47,6 +47,59 @@ public sealed class ZdsSourceTests
         folder.Delete(recursive: true);
     }
 
+    [Fact]
+    public async Task Nonsense_IsAnsweredWithAnError_AppliesNothing_AndTheNextWordCounts()
+    {
+        byte[][] nonsense =
+        [
+            [0xFF, 0xFF, 0xFF],
+            new WorkloadRequest { Add = new AddWorkload { Uid = "x", WorkloadInfo = new WorkloadInfo { Name = "x", Namespace = "x", ServiceAccount = "x" } } }.ToByteArray(),
+            [.. Snapshot, .. new byte[2000]],
+            [0x0a, 0x7f, 0x0a],
+        ];
+        var folder = Directory.CreateTempSubdirectory("zds-");
+        using var agent = EventLoop.Start("agent");
+        using var control = EventLoop.Start("control");
+        var path = Path.Combine(folder.FullName, "s");
+        var number = -1;
+        var errors = new string[nonsense.Length];
+        var accepted = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var listener = await agent.InvokeAsync(() => UnixSeqpacketListener.Listen(agent, path, socket => agent.Spawn(async () =>
+        {
+            using (socket)
+            {
+                var buffer = new byte[4096];
+                await socket.ReceiveAsync(buffer); // the greeting
+                var turn = ++number;
+                await socket.SendAsync(turn < nonsense.Length ? nonsense[turn] : Snapshot);
+                var answer = await socket.ReceiveAsync(buffer);
+                var error = answer.Status == IoStatus.Done ? WorkloadResponse.Parser.ParseFrom(buffer, 0, answer.Count).Ack.Error : $"{answer.Status}";
+                if (turn < nonsense.Length)
+                {
+                    errors[turn] = error;
+                    // The other side must hang up: the two disagree about what was said.
+                    Assert.NotEqual(IoStatus.Done, (await socket.ReceiveAsync(buffer)).Status);
+                    return;
+                }
+
+                accepted.TrySetResult(error);
+                await socket.ReceiveAsync(buffer);
+            }
+        })));
+        var pods = new PodManager(new NoPods(), new NoPods());
+        var source = new ZdsSource(control, path, pods, new LogSink(Stream.Null, LogFormat.Json, LogFilter.Default, TimeProvider.System));
+        var running = control.InvokeAsync(source.RunAsync);
+
+        Assert.Equal(string.Empty, await accepted.Task.WaitAsync(TimeSpan.FromSeconds(60)));
+        Assert.All(errors, Assert.NotEmpty);
+        Assert.Equal((0, 0), await control.InvokeAsync(() => (pods.RunningCount, pods.PendingCount)));
+
+        await control.InvokeAsync(source.Stop);
+        Assert.Null(await running);
+        await agent.InvokeAsync(listener.Dispose);
+        folder.Delete(recursive: true);
+    }
+
     private static async Task AnswerAsync(UnixSeqpacketSocket socket, bool isUseful, SemaphoreSlim calls)
     {
         using (socket)

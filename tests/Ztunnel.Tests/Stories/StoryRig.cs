@@ -243,9 +243,9 @@ internal sealed class StoryRig : IAsyncDisposable, ITunnelCertificates
         _near = settings.SameNodeFastPath ? new LocalPods() : null;
         ClientLane = Lane(services, settings, Client);
         ServerLane = Lane(services, settings, Server);
-        _server = new HboneServer(ServerLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn), _tls, _hbone);
-        _clientServer = new HboneServer(ClientLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn), _tls, _hbone);
-        _near?.Join(ServerLane.Workload.Info, new Dictionary<EventLoop, INearPod> { [Loop] = new NearPod(ServerLane, new InboundAuthorizer(_sink, false, UnknownPolicy.Warn)) });
+        _server = new HboneServer(ServerLane, new InboundAuthorizer(_sink, false, settings.UnknownPolicy), _tls, _hbone);
+        _clientServer = new HboneServer(ClientLane, new InboundAuthorizer(_sink, false, settings.UnknownPolicy), _tls, _hbone);
+        _near?.Join(ServerLane.Workload.Info, new Dictionary<EventLoop, INearPod> { [Loop] = new NearPod(ServerLane, new InboundAuthorizer(_sink, false, settings.UnknownPolicy)) });
         _open.AddRange([_clientServer, _server, ClientLane.Pool, ServerLane.Pool]);
         _open.Add(LoopListener.Listen(Loop, new ListenOptions { EndPoint = new IPEndPoint(IPAddress.Parse(ServerAddress), 15008), Backlog = 4096 }, _server.Accept));
     }

@@ -221,6 +221,25 @@ public sealed class StoryTests
     }
 
     [Fact]
+    public async Task PolicyThatNeverArrives_IsARefusalThatNamesIt_WhereTheOperatorSaysSo()
+    {
+        await using var rig = await StoryRig.StartAsync(
+            r =>
+            {
+                var world = r.World();
+                world.Workloads[1] = r.Server with { AuthorizationPolicies = ["ns1/gone"] };
+                return world;
+            },
+            ("ZTUNNEL_UNKNOWN_POLICY", "deny"));
+        using var socket = await rig.ConnectAsync();
+        Assert.True(await IsClosedAsync(socket));
+        var line = await rig.LineAsync("inbound").WaitAsync(Patience);
+        Assert.Equal("denied_by_policy", line.GetProperty("ending").GetString());
+        Assert.Contains("ns1/gone", line.GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Equal("tunnel_refused", (await rig.LineAsync("outbound").WaitAsync(Patience)).GetProperty("ending").GetString());
+    }
+
+    [Fact]
     public async Task Refusal_LeavesARecordThatNamesEachPolicyTried()
     {
         await using var rig = await StoryRig.StartAsync(r => r.World(StoryRig.Allow("cluster.local/ns/ns1/sa/nobody")));

@@ -65,6 +65,9 @@ internal sealed class CompiledRoute
 
     public bool LooksAtClaims => Array.Exists(_matches, m => m.LooksAtClaims);
 
+    /// <summary>One per entry: what its path must equal or begin with, empty for anything.</summary>
+    public IEnumerable<(string Text, bool IsPrefix)> LiteralPaths => _matches.Length == 0 ? [(string.Empty, true)] : _matches.Select(m => m.LiteralPath);
+
     /// <returns>The entry that matched; null where none did.</returns>
     public RouteMatcher? Match(RequestFacts request)
     {

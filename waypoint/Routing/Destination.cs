@@ -69,7 +69,11 @@ internal sealed class Destination
 /// <summary>The routes of one port.</summary>
 internal sealed class PortRoutes
 {
+    // Fewer are asked one after the other in less time than the look-ups take.
+    private const int FewestIndexed = 16;
+
     private readonly CompiledRoute[] _routes;
+    private readonly RouteIndex? _index;
 
     public PortRoutes(V1.ServicePort port, ClusterRegistry clusters)
     {
@@ -78,6 +82,7 @@ internal sealed class PortRoutes
         _routes = port.HttpRoutes.Count > 0 ? [.. port.HttpRoutes.Select(r => new CompiledRoute(r, clusters))]
             : port.DefaultCluster.Length > 0 ? [CompiledRoute.ToCluster(port.DefaultCluster, clusters)]
             : [];
+        _index = _routes.Length >= FewestIndexed ? new RouteIndex(_routes) : null;
         LooksAtClaims = Array.Exists(_routes, r => r.LooksAtClaims);
         TcpRoutes = [.. port.TcpRoutes.Select(r => new CompiledTcpRoute(r, clusters))];
     }
@@ -99,6 +104,8 @@ internal sealed class PortRoutes
     /// <summary>First match wins; none: 404.</summary>
     public (CompiledRoute Route, RouteMatcher Match)? Match(RequestFacts request)
     {
+        if (_index is not null)
+            return _index.Match(request);
         foreach (var route in _routes)
         {
             if (route.Match(request) is { } match)

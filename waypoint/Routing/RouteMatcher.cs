@@ -78,6 +78,11 @@ internal sealed class RouteMatcher
         return _path is null ? 0 : _path.ConsumedPrefix(path);
     }
 
+    /// <summary>What the path must equal or begin with where this matches; empty: anything.</summary>
+    public (string Text, bool IsPrefix) LiteralPath => _segments is not null ? (_segments, true)
+        : _path?.Literal is { } text ? (text, _path.IsPrefix)
+        : (string.Empty, true);
+
     public bool IsSegmentPrefix => _segments is not null;
 
     public bool IsPathPrefix => _segments is not null || _path is null || _path.IsPrefix;

@@ -57,5 +57,8 @@ internal sealed class StringMatcher
 
     public bool IsPrefix => _kind == Kind.Prefix;
 
+    /// <summary>The text that a value must equal or begin with, letter by letter; null: another kind of condition.</summary>
+    public string? Literal => _kind is Kind.Exact or Kind.Prefix && _comparison == StringComparison.Ordinal ? _text : null;
+
     public override string ToString() => $"{_kind} \"{_text}\"";
 }

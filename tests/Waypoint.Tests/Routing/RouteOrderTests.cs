@@ -68,6 +68,44 @@ public sealed class RouteOrderTests
     [Fact]
     public void WeightedPick_AllZero_IsEmpty() => Assert.True(new WeightedPick<int>([(1, 0), (2, 0)]).IsEmpty);
 
+    [Property(MaxTest = 200)]
+    public Property Match_ManyRulesOfAnyKind_IsTheFirstThatHoldsAlone() => Prop.ForAll(
+        (from rules in Rules.ListOf(40) from kinds in Gen.Choose(0, 4).ListOf(40) select (rules, kinds)).ToArbitrary(),
+        (from p in Gen.Elements([.. Paths, "/a/", "/c"]) from m in Gen.Elements(Methods) from h in Gen.Elements<string?>(null, "1", "2") select (p, m, h)).ToArbitrary(),
+        (all, request) =>
+        {
+            var port = new V1.ServicePort { Port = 80, DefaultCluster = "d" };
+            for (var i = 0; i < all.rules.Count; i++)
+                port.HttpRoutes.Add(Vary(ToRoute(all.rules[i], i), all.kinds[i]));
+            var facts = request.h is null ? Requests.Make(request.m, request.p) : Requests.Make(request.m, request.p, headers: ("x-v", request.h));
+            var routes = new PortRoutes(port, Registry());
+            return routes.Match(facts)?.Route.Name == routes.Routes.FirstOrDefault(r => r.Match(facts) is not null)?.Name;
+        });
+
+    private static V1.HttpRoute Vary(V1.HttpRoute route, int kind)
+    {
+        var match = route.Matches[0];
+        var path = match.Path.HasExact ? match.Path.Exact : match.Path.Prefix;
+        switch (kind)
+        {
+            case 1:
+                match.Path = new V1.StringMatch { Suffix = path };
+                break;
+            case 2:
+                match.Path = null;
+                match.PathSeparatedPrefix = path;
+                break;
+            case 3:
+                match.Path.IgnoreCase = true;
+                break;
+            case 4:
+                route.Matches.Add(new V1.RouteMatch { Path = new V1.StringMatch { Exact = "/c" } });
+                break;
+        }
+
+        return route;
+    }
+
     private static string? Model(IList<Rule> rules, string path, string method, string? header)
     {
         for (var i = 0; i < rules.Count; i++)

@@ -27,10 +27,11 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
 
     private static readonly JsonWebTokenHandler Handler = new();
 
-    public async ValueTask<JwtResult> AuthenticateAsync(IReadOnlyList<JwtPolicy> policies, RequestFacts request, TokenRemoval step, CancellationToken cancellation)
+    /// <param name="rules">In the order of <see cref="JwtRule.InOrder"/>.</param>
+    public async ValueTask<JwtResult> AuthenticateAsync(JwtRule[] rules, RequestFacts request, TokenRemoval step, CancellationToken cancellation)
     {
         // 1. A client cannot plant what only a token may say.
-        foreach (var rule in policies.SelectMany(p => p.Rules))
+        foreach (var rule in rules)
         {
             if (rule.Source.OutputPayloadToHeader.Length > 0)
                 request.Headers.Remove(rule.Source.OutputPayloadToHeader);
@@ -38,20 +39,19 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
                 request.Headers.Remove(claim.Header);
         }
 
-        // 2. The first rule with a valid token wins, rules with places of their own before those that look at Authorization (recorded); without one
-        // the failure is the answer.
+        // 2. The first rule with a valid token wins; without one the failure is the answer.
         JwtResult? failure = null;
-        foreach (var rule in policies.SelectMany(p => p.Rules).OrderBy(r => r.HasOwnPlaces ? 0 : 1))
+        foreach (var rule in rules)
         {
             foreach (var token in TokenPlaces.Find(rule, request))
             {
-                var (status, reason, payload) = await VerifyAsync(rule, token.Text, cancellation);
-                if (payload is { } claims)
+                var (status, reason, verified) = await VerifyAsync(rule, token.Text, cancellation);
+                if (verified is not null)
                 {
                     if (!rule.Source.ForwardOriginalToken)
                         token.Remove?.Invoke(request.Headers, step);
-                    WriteHeaders(rule, claims, token.Text, request.Headers);
-                    return new JwtResult(0, null, new TokenClaims(claims, rule.Source.SpaceDelimitedClaims));
+                    WriteHeaders(rule, verified.Payload, token.Text, request.Headers);
+                    return verified.Result;
                 }
 
                 // "Not this issuer" is the weakest reason: another rule may know it better.
@@ -66,8 +66,11 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
     private const string IssuerNotConfigured = "Jwt issuer is not configured";
     private const string NoKeys = "Jwks remote fetch is failed";
 
-    private async ValueTask<(int Status, string? Reason, JsonElement? Payload)> VerifyAsync(JwtRule rule, string text, CancellationToken cancellation)
+    private async ValueTask<(int Status, string? Reason, VerifiedToken? Token)> VerifyAsync(JwtRule rule, string text, CancellationToken cancellation)
     {
+        if (rule.Verified.Find(text) is { } known && IsCurrent(known.NotBefore, known.Expires) is null && ReferenceEquals(rule.Keys ?? await keys.GetAsync(rule, cancellation), known.Keys))
+            return (0, null, known);
+
         var parts = text.Split('.');
         if (parts.Length != 3 || Array.Exists(parts, p => p.Length == 0))
             return Refuse("Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections");
@@ -82,14 +85,12 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
         if (Decode(parts[2]) is null)
             return Refuse("Jwt signature is an invalid Base64url encoded");
 
-        var claims = new TokenClaims(payload);
+        var claims = new TokenClaims(payload, rule.Source.SpaceDelimitedClaims);
         if (rule.Issuer.Length > 0 && claims.Text("iss") != rule.Issuer)
             return Refuse(IssuerNotConfigured);
-        var now = time.GetUtcNow();
-        if (Seconds(payload, "nbf") is { } notBefore && now + Skew < DateTimeOffset.FromUnixTimeSeconds(notBefore))
-            return Refuse("Jwt not yet valid");
-        if (Seconds(payload, "exp") is { } expires && now - Skew > DateTimeOffset.FromUnixTimeSeconds(expires))
-            return Refuse("Jwt is expired");
+        var (notBefore, expires) = (Seconds(payload, "nbf"), Seconds(payload, "exp"));
+        if (IsCurrent(notBefore, expires) is { } wrongTime)
+            return Refuse(wrongTime);
         if (rule.Audiences.Count > 0 && !claims.Audiences.Any(a => rule.Audiences.Contains(JwtRule.WithoutDecoration(a))))
             return (StatusCodes.Status403Forbidden, "Audiences in Jwt are not allowed", null);
 
@@ -111,10 +112,23 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
             ValidateAudience = false,
             ValidateLifetime = false,
         });
-        return result.IsValid ? (0, null, payload) : Refuse("Jwt verification fails");
+        if (!result.IsValid)
+            return Refuse("Jwt verification fails");
+        var verified = new VerifiedToken(new JwtResult(0, null, claims), payload, set, notBefore, expires);
+        rule.Verified.Add(text, verified);
+        return (0, null, verified);
     }
 
-    private static (int Status, string? Reason, JsonElement? Payload) Refuse(string reason) => (StatusCodes.Status401Unauthorized, reason, null);
+    /// <returns>Null: it is; else the reason.</returns>
+    private string? IsCurrent(long? notBefore, long? expires)
+    {
+        var now = time.GetUtcNow();
+        if (notBefore is { } from && now + Skew < DateTimeOffset.FromUnixTimeSeconds(from))
+            return "Jwt not yet valid";
+        return expires is { } until && now - Skew > DateTimeOffset.FromUnixTimeSeconds(until) ? "Jwt is expired" : null;
+    }
+
+    private static (int Status, string? Reason, VerifiedToken? Token) Refuse(string reason) => (StatusCodes.Status401Unauthorized, reason, null);
 
     /// <summary>Keys that may have signed it: the named one, or without a name all; only of a kind that fits the algorithm.</summary>
     private static List<SecurityKey> Candidates(JsonWebKeySet set, string? kid, string? algorithm)

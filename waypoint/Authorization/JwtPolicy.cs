@@ -31,6 +31,9 @@ internal sealed class JwtRule
         }
     }
 
+    /// <summary>Rules with places of their own come before those that look at Authorization (recorded).</summary>
+    public static JwtRule[] InOrder(IEnumerable<JwtPolicy> policies) => [.. policies.SelectMany(p => p.Rules).OrderBy(r => r.HasOwnPlaces ? 0 : 1)];
+
     public V1.JwtRule Source { get; }
 
     public string Issuer => Source.Issuer;
@@ -38,6 +41,8 @@ internal sealed class JwtRule
     public bool HasOwnPlaces { get; }
 
     public HashSet<string> Audiences { get; }
+
+    public VerifiedTokens Verified { get; } = new();
 
     /// <summary>Null where the keys have to be fetched.</summary>
     public JsonWebKeySet? Keys { get; }

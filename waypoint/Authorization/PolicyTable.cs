@@ -73,10 +73,10 @@ internal sealed class PolicySet
         _looksAtPaths = _deny.Concat(_allow).Any(p => p.LooksAtPaths);
         _customLooksAtPaths = Array.Exists(_custom, p => p.LooksAtPaths);
         RateLimits = [.. policies.Where(p => p.RateLimits is not null).Select(p => p.RateLimits!).OrderBy(p => p.Name, StringComparer.Ordinal)];
-        Jwt = [.. policies.Where(p => p.Jwt is not null).Select(p => p.Jwt!)];
+        Jwt = JwtRule.InOrder(policies.Where(p => p.Jwt is not null).Select(p => p.Jwt!));
     }
 
-    public IReadOnlyList<JwtPolicy> Jwt { get; }
+    public JwtRule[] Jwt { get; }
 
     public IReadOnlyList<RateLimitPolicy> RateLimits { get; }
 

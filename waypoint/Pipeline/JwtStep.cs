@@ -8,18 +8,18 @@ namespace Mesh.Waypoint.Pipeline;
 /// <summary>RequestAuthentication: a bad token is answered here, a valid one becomes claims.</summary>
 internal sealed class JwtStep(Func<PolicyTable> policies, JwtAuthenticator authenticator)
 {
-    public async Task InvokeAsync(HttpContext http, RequestDelegate next)
+    public Task InvokeAsync(HttpContext http, RequestDelegate next)
     {
         var exchange = Exchange.Of(http);
         var rules = policies().For(exchange.Destination!).Jwt;
 
         // Browsers send preflights without credentials.
-        if (rules.Count == 0 || CorsRule.IsPreflight(exchange.Facts))
-        {
-            await next(http);
-            return;
-        }
+        return rules.Length == 0 || CorsRule.IsPreflight(exchange.Facts) ? next(http) : AuthenticateAsync(exchange, rules, next);
+    }
 
+    private async Task AuthenticateAsync(Exchange exchange, JwtRule[] rules, RequestDelegate next)
+    {
+        var http = exchange.Http;
         var step = new TokenRemoval();
         var result = await authenticator.AuthenticateAsync(rules, exchange.Facts, step, http.RequestAborted);
         if (result.Status != 0)

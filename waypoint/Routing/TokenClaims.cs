@@ -9,22 +9,13 @@ internal sealed class TokenClaims(JsonElement payload, IReadOnlyCollection<strin
     public JsonElement Payload { get; } = payload;
 
     /// <summary><c>iss/sub</c>; null without a subject.</summary>
-    public string? Principal
-    {
-        get
-        {
-            var issuer = Text("iss");
-            var subject = Text("sub");
-            return issuer is null || subject is null ? null : $"{issuer}/{subject}";
-        }
-    }
+    public string? Principal { get; } = PrincipalOf(payload);
 
     public string? Presenter => Text("azp");
 
     public IEnumerable<string> Audiences => Values("aud");
 
-    public string? Text(string name) =>
-        Payload.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public string? Text(string name) => Text(Payload, name);
 
     /// <summary>The strings at a path of claims: a string, or the strings of a list.</summary>
     public IEnumerable<string> Values(params IReadOnlyList<string> path)
@@ -56,4 +47,14 @@ internal sealed class TokenClaims(JsonElement payload, IReadOnlyCollection<strin
 
         return current;
     }
+
+    private static string? PrincipalOf(JsonElement payload)
+    {
+        var issuer = Text(payload, "iss");
+        var subject = Text(payload, "sub");
+        return issuer is null || subject is null ? null : $"{issuer}/{subject}";
+    }
+
+    private static string? Text(JsonElement payload, string name) =>
+        payload.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

@@ -135,12 +135,50 @@ public sealed class JwksTests : IAsyncLifetime
     public async Task RuleWithoutIssuer_TakesTokensOfAnyIssuerWithItsKeys() =>
         Assert.Equal(0, (await CheckAsync(_issuer.Token("one", """{"iss":"somebody"}"""), r => r.Issuer = string.Empty)).Status);
 
+    [Fact]
+    public async Task TokenThatWasVerified_IsLookedAtAgain_ForItsTimesAndItsKeys()
+    {
+        var rules = JwtRule.InOrder([new JwtPolicy(_issuer.Policy(null))]);
+        var token = _issuer.Token("one", validFor: TimeSpan.FromHours(10));
+        Assert.Equal((0, null), Said(await CheckAsync(token, rules)));
+        Assert.NotNull(rules[0].Verified.Find(token));
+        var again = await CheckAsync(token, rules);
+        Assert.Equal("alice", again.Claims!.Text("sub"));
+
+        // The key is taken back: what it has signed is worth nothing from the next fetch on.
+        _issuer.Publish("two");
+        _time.Advance(JwksCache.UnknownKeyInterval);
+        Assert.Equal(0, (await CheckAsync(_issuer.Token("two"), rules)).Status);
+        Assert.Equal((401, "Jwks doesn't have key to match kid or alg from Jwt"), Said(await CheckAsync(token, rules)));
+
+        var later = _issuer.Token("two", validFor: TimeSpan.FromHours(10));
+        Assert.Equal(0, (await CheckAsync(later, rules)).Status);
+        _time.Advance(TimeSpan.FromHours(11));
+        Assert.Equal((401, "Jwt is expired"), Said(await CheckAsync(later, rules)));
+    }
+
+    [Fact]
+    public void VerifiedTokens_OfManyClients_AreForgotten_NotCollected()
+    {
+        var tokens = new VerifiedTokens();
+        var known = new VerifiedToken(JwtResult.NoToken, default, new Microsoft.IdentityModel.Tokens.JsonWebKeySet(), null, null);
+        for (var i = 0; i < 3000; i++)
+            tokens.Add(i.ToString("d6", System.Globalization.CultureInfo.InvariantCulture) + new string('x', 994), known);
+        Assert.Null(tokens.Find("000000" + new string('x', 994)));
+        Assert.NotNull(tokens.Find("002999" + new string('x', 994)));
+        tokens.Add(new string('y', 100_000), known);
+        Assert.Null(tokens.Find(new string('y', 100_000)));
+    }
+
+    private async Task<JwtResult> CheckAsync(string token, JwtRule[] rules) =>
+        await _authenticator.AuthenticateAsync(rules, Requests.Get("/", ("Authorization", $"Bearer {token}")), new TokenRemoval(), CancellationToken.None);
+
     private static (int Status, string? Reason) Said(JwtResult result) => (result.Status, result.Reason);
 
     private async Task<JwtResult> CheckAsync(string? token, Action<V1.JwtRule>? change = null)
     {
         var request = token is null ? Requests.Get("/") : Requests.Get("/", ("Authorization", $"Bearer {token}"));
-        return await _authenticator.AuthenticateAsync([new JwtPolicy(_issuer.Policy(change))], request, new TokenRemoval(), CancellationToken.None);
+        return await _authenticator.AuthenticateAsync(JwtRule.InOrder([new JwtPolicy(_issuer.Policy(change))]), request, new TokenRemoval(), CancellationToken.None);
     }
 
     /// <summary>Fails instead of trying for ever.</summary>

@@ -65,6 +65,9 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
     /// <summary>0 where the client left before there was a response.</summary>
     public int ReportedStatus => Flags.Has(ResponseFlags.DownstreamConnectionTermination) && !Http.Response.HasStarted ? 0 : Http.Response.StatusCode;
 
+    /// <summary>Nobody waits for the answer any more. Kestrel says so a moment later than the connection itself.</summary>
+    public bool HasClientLeft => Connection.PeerEnded.IsCompleted || Http.RequestAborted.IsCancellationRequested;
+
     public long BytesReceived { get; set; }
 
     public long BytesSent { get; set; }
@@ -116,6 +119,5 @@ internal sealed class Exchange(HttpContext http, InboundConnection connection, l
         Endpoint?.Text,
         withResponse ? Http.Response.Headers : null);
 
-    public static Exchange Of(HttpContext http) => http.Features.Get<Exchange>()
-        ?? throw new InvalidOperationException("the pipeline's first step did not run: there is no exchange for this request");
+    public static Exchange Of(HttpContext http) => ((Pipeline.WaypointContext)http).Exchange;
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using Mesh.Hbone;
 using Mesh.Identity.Fetching;
 using Mesh.Identity.Tls;
@@ -41,6 +42,12 @@ internal static class WaypointHost
             return ExitCodes.Usage;
         }
 
+        if (settings.FiltersFolder.Length > 0 && !RuntimeFeature.IsDynamicCodeSupported)
+        {
+            await Console.Error.WriteLineAsync("waypoint: FILTERS_DIR: this build is native code, which cannot load assemblies; use the build that runs under the .NET runtime (docs/filters.md)");
+            return ExitCodes.Usage;
+        }
+
         if (!SpiffeId.TryParse(settings.Spiffe, out var own) || !IPAddress.TryParse(settings.InstanceIp, out var instance))
         {
             await Console.Error.WriteLineAsync($"waypoint: {settings.Spiffe} is not an identity or INSTANCE_IP \"{settings.InstanceIp}\" is not an address");
@@ -79,7 +86,7 @@ internal static class WaypointHost
             InstanceAddress = instance,
             Baggage = new Baggage { ClusterId = settings.ClusterId, Namespace = settings.PodNamespace, WorkloadType = "pod", WorkloadName = settings.PodName, ServiceName = settings.GatewayName },
         };
-        var dialer = new HboneUpstreamDialer(loops, identity, facts, options, new PlainDialer());
+        var dialer = new HboneUpstreamDialer(loops, identity, facts, options, new PlainDialer(loops));
         var decisions = settings.DecisionRecords > 0 ? new RequestDecisions(settings.DecisionRecords, settings.DecisionSampling, () => configuration.Routes.Version, time, Random.Shared) : null;
         var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(registry, configuration.Clusters), decisions);
         // A key set is a few kilobytes; an issuer cannot fill the memory.

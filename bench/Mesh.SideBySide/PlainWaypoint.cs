@@ -1,7 +1,6 @@
-using System.IO.Pipelines;
 using System.Net;
-using System.Net.Sockets;
 using Google.Protobuf;
+using Mesh.Net;
 using Mesh.Runtime.Logging;
 using Mesh.Runtime.Metrics;
 using Mesh.Waypoint;
@@ -28,10 +27,11 @@ internal static class PlainWaypoint
         using var sink = LogSink.ToStandardOutput(LogFormat.Text, LogFilter.TryParse("info", out var filter, out _) ? filter : throw new BenchException("no log filter"), TimeProvider.System);
         var configuration = new WaypointConfiguration(new ClusterRegistry(TimeProvider.System, Random.Shared));
         var reporter = new Reporter(new AccessLog(sink), new WaypointMetrics(new MetricRegistry(), configuration.Clusters), decisions: null);
+        var loops = Enumerable.Range(0, Environment.ProcessorCount).Select(i => EventLoop.Start($"loop-{i}")).ToList();
         using var dataPath = new DataPath(new DataPathParts
         {
             Configuration = configuration,
-            Dialer = new PlainDialer(),
+            Dialer = new PlainDialer(loops),
             Requests = reporter,
             Connections = reporter,
             FetchKeys = (address, _) => throw new HttpRequestException($"{address} is not asked in this bench"),
@@ -39,15 +39,17 @@ internal static class PlainWaypoint
         });
         Configure(configuration, original, IPEndPoint.Parse(options.Upstream));
         await dataPath.StartAsync();
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(listen);
-        listener.Listen(4096);
-        while (true)
+        foreach (var loop in loops)
         {
-            var socket = await listener.AcceptAsync();
-            socket.NoDelay = true;
-            _ = dataPath.Inbound.ServeAsync(new PlainConnection(socket, original), CancellationToken.None);
+            await loop.InvokeAsync(() => LoopListener.Listen(loop, new ListenOptions { EndPoint = listen, ReusePort = true, Backlog = 4096 }, socket =>
+            {
+                var connection = new SocketConnection(new SocketPipe(socket), original, new Caller(null, socket.RemoteEndPoint));
+                loop.Spawn(() => dataPath.Inbound.ServeAsync(connection, CancellationToken.None));
+            }));
         }
+
+        await Task.Delay(Timeout.Infinite);
+        return 0;
     }
 
     private static void Configure(WaypointConfiguration configuration, OriginalDestination original, IPEndPoint upstream)
@@ -68,37 +70,5 @@ internal static class PlainWaypoint
         var refused = configuration.ApplyClusters([(Cluster, cluster)], []).Concat(configuration.ApplyServices([("default/web", service)], [])).ToList();
         if (refused.Count > 0)
             throw new BenchException($"the waypoint refuses its configuration: {string.Join(", ", refused)}");
-    }
-
-    private sealed class PlainConnection : InboundConnection
-    {
-        private readonly Socket _socket;
-        private readonly NetworkStream _stream;
-
-        public PlainConnection(Socket socket, OriginalDestination original)
-            : base(original, new Caller(null, (IPEndPoint)socket.RemoteEndPoint!), null)
-        {
-            _socket = socket;
-            _stream = new NetworkStream(socket, ownsSocket: true);
-            Input = PipeReader.Create(_stream, new StreamPipeReaderOptions(leaveOpen: true));
-            Output = PipeWriter.Create(_stream, new StreamPipeWriterOptions(leaveOpen: true));
-        }
-
-        public override PipeReader Input { get; }
-
-        public override PipeWriter Output { get; }
-
-        // Nobody leaves before the answer in this bench.
-        public override Task PeerEnded { get; } = new TaskCompletionSource().Task;
-
-        public override ValueTask EndWritingAsync()
-        {
-            _socket.Shutdown(SocketShutdown.Send);
-            return ValueTask.CompletedTask;
-        }
-
-        public override void Abort() => _stream.Dispose();
-
-        public override ValueTask DisposeAsync() => _stream.DisposeAsync();
     }
 }

@@ -7,19 +7,18 @@ namespace Mesh.Hbone;
 /// <summary>A tunnel as a duplex pipe, for Kestrel and for anything else that may call from other threads.</summary>
 /// <remarks>
 /// Input: the loop writes what arrives and gives stream credit back only while the reader keeps up (pause at 64 KiB, resume at 32 KiB), so
-/// back-pressure reaches the peer. Output: a story on the loop takes what the application flushed and writes it to the stream.
+/// back-pressure reaches the peer. Output: a flush on the loop writes straight into the stream.
 /// </remarks>
-public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
+public sealed class TunnelPipe : LoopPipe, ITunnelHandler, ILoopPipeSink
 {
     private const int PauseThreshold = 64 * 1024;
     private const int ResumeThreshold = 32 * 1024;
 
     private readonly Tunnel _tunnel;
     private readonly Pipe _input;
-    private readonly Pipe _output;
+    private readonly LoopPipeWriter _output;
     private readonly TaskCompletionSource _closed = new();
     private readonly TaskCompletionSource _peerEnded = new();
-    private readonly LoopSignal _writable = new();
     private int _unconsumed;
     private bool _flushing;
     private bool _writtenWhileFlushing;
@@ -33,40 +32,40 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
         var scheduler = new LoopPipeScheduler(tunnel.Connection.Loop);
         _input = new Pipe(new PipeOptions(readerScheduler: scheduler, writerScheduler: scheduler, pauseWriterThreshold: PauseThreshold,
             resumeWriterThreshold: ResumeThreshold, useSynchronizationContext: false));
-        _output = new Pipe(new PipeOptions(readerScheduler: scheduler, writerScheduler: scheduler, pauseWriterThreshold: PauseThreshold,
-            resumeWriterThreshold: ResumeThreshold, useSynchronizationContext: false));
+        _output = new LoopPipeWriter(tunnel.Connection.Loop, this);
     }
 
-    public PipeReader Input => _input.Reader;
+    public override EventLoop Loop => _tunnel.Connection.Loop;
 
-    public PipeWriter Output => _output.Writer;
+    public override PipeReader Input => _input.Reader;
+
+    public override PipeWriter Output => _output;
 
     /// <summary>Completes when the tunnel is over in both directions, on its loop.</summary>
     public Task Closed => _closed.Task;
 
     /// <summary>Completes when the peer has ended its direction or the tunnel was reset, even while nobody reads; on the loop.</summary>
-    public Task PeerEnded => _peerEnded.Task;
+    public override Task PeerEnded => _peerEnded.Task;
 
     /// <summary>Attaches to the tunnel; on its loop.</summary>
     public static TunnelPipe Attach(Tunnel tunnel)
     {
         var pipe = new TunnelPipe(tunnel);
         tunnel.Attach(pipe);
-        tunnel.Connection.Loop.Spawn(pipe.CopyOutputAsync);
         return pipe;
     }
 
     /// <summary>Cuts the stream; any thread.</summary>
-    public void Abort(Exception? reason = null) => _tunnel.Connection.Loop.Post(() =>
+    public override void Abort(Exception? reason = null) => _tunnel.Connection.Loop.Post(() =>
     {
         _tunnel.Reset(Http2ErrorCode.CANCEL);
         OnReset(Http2ErrorCode.CANCEL, byPeer: false, reason);
     });
 
     /// <summary>The user is done: an end where the peer has ended too, a reset where data was still to come; any thread.</summary>
-    public void Close()
+    public override void Close()
     {
-        Output.Complete();
+        _output.CompleteFlushed();
         Input.Complete();
         _tunnel.Connection.Loop.Post(() =>
         {
@@ -100,21 +99,36 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
 
     void ITunnelHandler.OnEndOfData()
     {
-        EndInput(null);
+        // First: a reader that meets the end may ask why.
         _peerEnded.TrySetResult();
+        EndInput(null);
         CheckClosed();
     }
 
-    void ITunnelHandler.OnWritable() => _writable.Set();
+    void ITunnelHandler.OnWritable() => _output.OnWritable();
+
+    int ILoopPipeSink.Send(ReadOnlySpan<byte> data) => _tunnel.IsReset ? -1 : _tunnel.Write(data);
+
+    void ILoopPipeSink.EndSending()
+    {
+        _tunnel.EndWrite();
+        CheckClosed();
+    }
+
+    // The peer must not take it for a clean end.
+    void ILoopPipeSink.FailSending(Exception reason)
+    {
+        _tunnel.Reset(Http2ErrorCode.CANCEL);
+        OnReset(Http2ErrorCode.CANCEL, byPeer: false, reason);
+    }
 
     void ITunnelHandler.OnReset(Http2ErrorCode? code, bool byPeer) => OnReset(code, byPeer, null);
 
     private void OnReset(Http2ErrorCode? code, bool byPeer, Exception? reason)
     {
-        EndInput(reason ?? new TunnelResetException(code, byPeer));
-        _writable.Set();
-        _output.Reader.CancelPendingRead();
         _peerEnded.TrySetResult();
+        EndInput(reason ?? new TunnelResetException(code, byPeer));
+        _output.Break();
         _closed.TrySetResult();
     }
 
@@ -166,48 +180,6 @@ public sealed class TunnelPipe : IDuplexPipe, ITunnelHandler
             _inputEnded = true;
             _input.Writer.Complete();
         }
-    }
-
-    private async Task CopyOutputAsync()
-    {
-        try
-        {
-            while (true)
-            {
-                var result = await _output.Reader.ReadAsync();
-                foreach (var segment in result.Buffer)
-                {
-                    var rest = segment;
-                    while (!_tunnel.IsReset)
-                    {
-                        rest = rest[_tunnel.Write(rest.Span)..];
-                        if (rest.IsEmpty)
-                            break;
-                        await _writable.WaitAsync();
-                    }
-                }
-
-                _output.Reader.AdvanceTo(result.Buffer.End);
-                if (_tunnel.IsReset)
-                    break;
-                if (result.IsCompleted)
-                {
-                    _tunnel.EndWrite();
-                    break;
-                }
-            }
-
-            _output.Reader.Complete();
-        }
-        catch (Exception failure) when (failure is not OutOfMemoryException)
-        {
-            // The application completed its output with an error: the peer must not take it for a clean end.
-            _output.Reader.Complete(failure);
-            _tunnel.Reset(Http2ErrorCode.CANCEL);
-            OnReset(Http2ErrorCode.CANCEL, byPeer: false, failure);
-        }
-
-        CheckClosed();
     }
 
     private void CheckClosed()

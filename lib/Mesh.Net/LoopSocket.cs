@@ -178,6 +178,9 @@ public sealed unsafe partial class LoopSocket : LoopDescriptor
     /// <inheritdoc/>
     public override string ToString() => $"socket {Descriptor} to {RemoteEndPoint}";
 
+    /// <summary>The peer has ended its direction or the connection is broken; bytes may still be unread.</summary>
+    internal bool HasHungUp => IsClosed || HangUp;
+
     internal int TakeError()
     {
         var error = 0;

@@ -122,7 +122,7 @@ internal sealed class AttemptSeries(
             cluster.Report(endpoint, EndpointResult.TimedOut);
             return (null, null);
         }
-        catch (Exception) when (exchange.Http.RequestAborted.IsCancellationRequested)
+        catch (Exception) when (exchange.HasClientLeft)
         {
             return (null, null);
         }

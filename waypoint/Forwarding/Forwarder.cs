@@ -17,13 +17,12 @@ namespace Mesh.Waypoint.Forwarding;
 /// </summary>
 internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, TimeProvider time, Random random, MirrorSender mirrors)
 {
-    public async Task ForwardAsync(Exchange exchange, ForwardAction action)
+    public Task ForwardAsync(Exchange exchange, ForwardAction action)
     {
         // 1.
         if (action.Targets.IsEmpty)
         {
-            await LocalReply.WriteAsync(exchange, StatusCodes.Status503ServiceUnavailable, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
-            return;
+            return LocalReply.WriteAsync(exchange, StatusCodes.Status503ServiceUnavailable, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
         }
 
         var target = action.Targets.Pick(random);
@@ -31,22 +30,20 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
         if (target.Cluster.View is not { } view)
         {
             var status = target.IsInvalid ? StatusCodes.Status500InternalServerError : StatusCodes.Status503ServiceUnavailable;
-            await LocalReply.WriteAsync(exchange, status, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
-            return;
+            return LocalReply.WriteAsync(exchange, status, string.Empty, "cluster_not_found", ResponseFlags.NoClusterFound);
         }
 
         // 2.
         if (!UpgradeRule.TryRead(exchange, out var upgrade))
         {
             exchange.Http.Response.Headers.Connection = "close";
-            await LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, string.Empty, "upgrade_failed");
-            return;
+            return LocalReply.WriteAsync(exchange, StatusCodes.Status403Forbidden, string.Empty, "upgrade_failed");
         }
 
         string? setCookie = null;
         var hash = view.Model.Hash?.Hash(exchange.Facts, random, out setCookie);
         var request = Prepare(exchange, action, target, upgrade);
-        await RunAsync(exchange, action, target, request, hash, setCookie);
+        return RunAsync(exchange, action, target, request, hash, setCookie);
     }
 
     private async Task RunAsync(Exchange exchange, ForwardAction action, RouteTarget target, UpstreamRequest request, ulong? hash, string? setCookie)
@@ -90,7 +87,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
                 await StreamTimeReply.WriteAsync(exchange, watch);
             else if (deadline.HasElapsed)
                 await LocalReply.WriteAsync(exchange, StatusCodes.Status504GatewayTimeout, "upstream request timeout", "response_timeout", ResponseFlags.UpstreamRequestTimeout);
-            else if (http.RequestAborted.IsCancellationRequested)
+            else if (exchange.HasClientLeft)
                 ClientLeft(exchange);
             else if (result.Failure is { } failure)
                 await ReplyToFailureAsync(exchange, failure, result.WasRetried);
@@ -134,7 +131,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
     // Headers may be out already: the client learns by the stream's end that the response is not complete.
     private static void CutResponse(Exchange exchange, RequestDeadline deadline, Exception error)
     {
-        if (exchange.Http.RequestAborted.IsCancellationRequested)
+        if (exchange.HasClientLeft)
         {
             ClientLeft(exchange);
             return;

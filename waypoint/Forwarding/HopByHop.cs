@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Mesh.Waypoint.Http1;
 using Microsoft.AspNetCore.Http;
 
@@ -6,10 +7,10 @@ namespace Mesh.Waypoint.Forwarding;
 /// <summary>Headers that belong to one connection and never cross a proxy (RFC 9110 7.6.1; reference 7.1).</summary>
 internal static class HopByHop
 {
-    private static readonly HashSet<string> Names = new(StringComparer.OrdinalIgnoreCase)
+    private static readonly FrozenSet<string> Names = new[]
     {
         "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "HTTP2-Settings",
-    };
+    }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     public static bool Is(string name) => Names.Contains(name);
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.IO.Pipelines;
-using Mesh.Hbone;
 using Mesh.Net;
 using Mesh.Waypoint.Http1;
 using Mesh.Waypoint.Resilience;
@@ -11,8 +10,8 @@ namespace Mesh.Waypoint.Forwarding;
 internal sealed class UpstreamOverflowException(string what) : IOException($"the cluster's limit of {what} is reached");
 
 /// <summary>
-/// HTTP/1.1 connections to one endpoint. An idle one of the caller's own loop comes first, then any idle one, then a new one; where the cluster's
-/// limit forbids that, the request waits for the next that comes free. Without such a limit no lock is taken.
+/// HTTP/1.1 connections to one endpoint. An idle one of the caller's own loop comes first, then a new one; where connections are limited any idle one
+/// comes before a new one, and where the limit forbids that, the request waits for the next that comes free. Without such a limit no lock is taken.
 /// </summary>
 internal sealed class Http1Pool : IDisposable
 {
@@ -151,6 +150,9 @@ internal sealed class Http1Pool : IDisposable
                 return own;
         }
 
+        // Another loop's costs two hops a request; one more connection costs less, where it is allowed.
+        if (loop is not null && !IsLimited)
+            return null;
         foreach (var shelf in shelves)
         {
             if (TakeIdle(shelf) is { } any)
@@ -192,8 +194,9 @@ internal sealed class Http1Pool : IDisposable
         {
             var stream = await _dial(context, cancellation);
             var (input, output) = Pipes(stream);
-            var shelf = ShelfFor(EventLoop.Current);
-            return new Http1Connection(input, output, () => End(stream, input, output)) { OpenedAt = _time.GetTimestamp(), OnIdleEnd = _ => Left(), Home = shelf };
+            var pipe = (stream as LoopPipeStream)?.Pipe;
+            var shelf = ShelfFor(pipe?.Loop ?? EventLoop.Current);
+            return new Http1Connection(input, output, () => End(stream, input, output), pipe?.PeerEnded) { OpenedAt = _time.GetTimestamp(), OnIdleEnd = _ => Left(), Home = shelf };
         }
         catch
         {
@@ -289,15 +292,15 @@ internal sealed class Http1Pool : IDisposable
 
     private static TimeSpan Shorter(TimeSpan a, TimeSpan b) => a <= TimeSpan.Zero ? b : b <= TimeSpan.Zero || a < b ? a : b;
 
-    // A tunnel's own pipes save a copy in each direction.
-    private static (PipeReader Input, PipeWriter Output) Pipes(Stream stream) => stream is TunnelStream tunnel
-        ? (tunnel.Pipe.Input, tunnel.Pipe.Output)
+    // A loop's own pipes save a copy in each direction.
+    private static (PipeReader Input, PipeWriter Output) Pipes(Stream stream) => stream is LoopPipeStream connection
+        ? (connection.Pipe.Input, connection.Pipe.Output)
         : (PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 16 * 1024, leaveOpen: true, useZeroByteReads: true)),
             PipeWriter.Create(stream, new StreamPipeWriterOptions(leaveOpen: true)));
 
     private static void End(Stream stream, PipeReader input, PipeWriter output)
     {
-        if (stream is not TunnelStream)
+        if (stream is not LoopPipeStream)
         {
             input.CancelPendingRead();
             output.CancelPendingFlush();

@@ -8,22 +8,28 @@ internal sealed class RequestDeadline : IDisposable
 {
     private readonly TimeProvider _time;
     private readonly TimeSpan? _timeout;
-    private readonly CancellationTokenSource _elapsed;
-    private readonly CancellationTokenSource _either;
+    private readonly CancellationTokenSource? _elapsed;
+    private readonly CancellationTokenSource? _either;
+    private readonly CancellationToken _clientGone;
     private long _startedAt;
 
     public RequestDeadline(TimeSpan? timeout, TimeProvider time, CancellationToken clientGone, CancellationToken streamOver = default)
     {
         _time = time;
         _timeout = timeout;
+        _clientGone = clientGone;
+
+        // Most requests have no time of their own: nothing is made for them.
+        if (timeout is null && !streamOver.CanBeCanceled)
+            return;
         _elapsed = timeout is null ? new CancellationTokenSource() : new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         _either = CancellationTokenSource.CreateLinkedTokenSource(_elapsed.Token, clientGone, streamOver);
     }
 
     /// <summary>Cancelled by the timeout, by the client's leaving or by a time of the stream's own.</summary>
-    public CancellationToken Token => _either.Token;
+    public CancellationToken Token => _either?.Token ?? _clientGone;
 
-    public bool HasElapsed => _elapsed.IsCancellationRequested;
+    public bool HasElapsed => _elapsed?.IsCancellationRequested == true;
 
     /// <summary>Null: no timeout. Before the request is complete that is the whole of it.</summary>
     public TimeSpan? Remaining => _timeout is not { } timeout ? null
@@ -38,12 +44,12 @@ internal sealed class RequestDeadline : IDisposable
         if (_timeout is not { } timeout || _startedAt != 0)
             return;
         _startedAt = _time.GetTimestamp();
-        _elapsed.CancelAfter(timeout);
+        _elapsed!.CancelAfter(timeout);
     }
 
     public void Dispose()
     {
-        _either.Dispose();
-        _elapsed.Dispose();
+        _either?.Dispose();
+        _elapsed?.Dispose();
     }
 }

@@ -21,17 +21,16 @@ internal static class UpgradeTunnel
         using var over = CancellationTokenSource.CreateLinkedTokenSource(exchange.Http.RequestAborted);
         var up = CopyUpAsync(client, output, over);
         var down = CopyDownAsync(exchange, input, client, over);
-        if (await Task.WhenAny(up, down) == up)
+        await Task.WhenAll(up, down);
+        if (!await down)
         {
             exchange.Flags |= ResponseFlags.DownstreamConnectionTermination;
             exchange.Details = "downstream_remote_disconnect";
         }
-
-        await Task.WhenAll(up, down);
     }
 
     // A WebSocket ends as a whole: neither stream of the upgrade API can be half-closed.
-    private static Task CopyUpAsync(Stream client, PipeWriter output, CancellationTokenSource over) => Guard(
+    private static Task<bool> CopyUpAsync(Stream client, PipeWriter output, CancellationTokenSource over) => Guard(
         async () =>
         {
             while (await client.ReadAsync(output.GetMemory(), over.Token) is > 0 and var count)
@@ -43,7 +42,7 @@ internal static class UpgradeTunnel
         },
         over);
 
-    private static Task CopyDownAsync(Exchange exchange, PipeReader input, Stream client, CancellationTokenSource over) => Guard(
+    private static Task<bool> CopyDownAsync(Exchange exchange, PipeReader input, Stream client, CancellationTokenSource over) => Guard(
         async () =>
         {
             while (true)
@@ -60,7 +59,8 @@ internal static class UpgradeTunnel
         },
         over);
 
-    private static async Task Guard(Func<Task> copy, CancellationTokenSource over)
+    /// <returns>This direction ended first.</returns>
+    private static async Task<bool> Guard(Func<Task> copy, CancellationTokenSource over)
     {
         try
         {
@@ -71,6 +71,8 @@ internal static class UpgradeTunnel
             // The other direction ended first, or a side left: both are the end.
         }
 
+        var isFirst = !over.IsCancellationRequested;
         await over.CancelAsync();
+        return isFirst;
     }
 }

@@ -26,6 +26,7 @@ internal sealed class Http1Connection : IDisposable
     private readonly PipeWriter _output;
     private readonly Action _close;
     private readonly Action _onReadWhileIdle;
+    private readonly Task? _peerEnded;
     private readonly ResponseHeadParser _parser = new();
     private readonly ResponseHead _head = new();
     private readonly BodyDecoder _decoder;
@@ -48,13 +49,16 @@ internal sealed class Http1Connection : IDisposable
     private bool _isSpoiled;
 
     /// <param name="close">Ends the transport; called once.</param>
-    public Http1Connection(PipeReader input, PipeWriter output, Action close)
+    /// <param name="peerEnded">Completes when the application has closed, though nobody reads; null: an idle connection has to read ahead to notice it.</param>
+    public Http1Connection(PipeReader input, PipeWriter output, Action close, Task? peerEnded = null)
     {
         _input = input;
         _output = output;
         _close = close;
         _onReadWhileIdle = OnReadWhileIdle;
         _decoder = new BodyDecoder(_parser);
+        _peerEnded = peerEnded;
+        peerEnded?.GetAwaiter().UnsafeOnCompleted(EndIfIdle);
     }
 
     /// <summary>Called when the connection ends while nobody uses it.</summary>
@@ -90,11 +94,21 @@ internal sealed class Http1Connection : IDisposable
         HasAnswered = false;
         _hasHead = false;
         _clientFault = null;
-        writeHead(_output);
+        try
+        {
+            writeHead(_output);
+        }
+        catch (Exception e)
+        {
+            // Half a head must not reach the application.
+            _output.Complete(e);
+            throw;
+        }
+
         _isSent = body is null;
         if (body is null)
         {
-            await FlushAsync(_output);
+            await FlushAsync();
         }
         else
         {
@@ -104,7 +118,13 @@ internal sealed class Http1Connection : IDisposable
 
         while (true)
         {
-            await ReadHeadAsync();
+            _head.Clear();
+            while (!TryTakeHead())
+            {
+                Accept(await ReadAsync());
+                HasAnswered |= _rest.Length > 0;
+            }
+
             _head.Interpret(toHead);
             if (_head.Status is not (>= 100 and < 200) || _head.Status == 101)
                 break;
@@ -193,6 +213,16 @@ internal sealed class Http1Connection : IDisposable
             return !_ahead.IsCompleted || Interlocked.CompareExchange(ref _state, Busy, Idle) != Idle;
         }
 
+        if (_peerEnded is not null)
+        {
+            if (HasInput())
+                return false;
+            Volatile.Write(ref _state, Idle);
+
+            // Whoever comes first of this and the callback ends it.
+            return !_peerEnded.IsCompleted || Interlocked.CompareExchange(ref _state, Busy, Idle) != Idle;
+        }
+
         var ahead = _input.ReadAsync();
         if (ahead.IsCompleted)
             return false;
@@ -203,7 +233,16 @@ internal sealed class Http1Connection : IDisposable
     }
 
     /// <summary>Idle to in use; false where it has ended meanwhile.</summary>
-    public bool TryReuse() => Interlocked.CompareExchange(ref _state, Busy, Idle) == Idle;
+    public bool TryReuse()
+    {
+        if (Interlocked.CompareExchange(ref _state, Busy, Idle) != Idle)
+            return false;
+        if (_peerEnded is null || !HasInput())
+            return true;
+        Dispose();
+        OnIdleEnd?.Invoke(this);
+        return false;
+    }
 
     /// <summary>Ends it if nobody uses it.</summary>
     public bool TryRetire()
@@ -228,10 +267,31 @@ internal sealed class Http1Connection : IDisposable
         if (_ahead is not { IsCompleted: true } ahead)
             return;
         _ = ahead.Exception;
+        EndIfIdle();
+    }
+
+    private void EndIfIdle()
+    {
         if (Interlocked.CompareExchange(ref _state, Dead, Idle) != Idle)
             return;
         Dispose();
         OnIdleEnd?.Invoke(this);
+    }
+
+    // Bytes that nobody asked for, the end, a failure, or a cancelling that came too late for its request.
+    private bool HasInput()
+    {
+        try
+        {
+            if (!_input.TryRead(out var early))
+                return false;
+            _input.AdvanceTo(early.Buffer.Start);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException)
+        {
+            return true;
+        }
     }
 
     private async Task SendBodyAsync(BodySender body, CancellationToken stop)
@@ -257,52 +317,44 @@ internal sealed class Http1Connection : IDisposable
         }
     }
 
-    private async ValueTask ReadHeadAsync()
+    private bool TryTakeHead()
     {
-        _head.Clear();
-        while (true)
+        if (!_holding)
+            return false;
+        if (_rest.Length > 0 && _parser.TryReadHead(_rest, _head, out var consumed))
         {
-            if (_holding && _rest.Length > 0 && _parser.TryReadHead(_rest, _head, out var consumed))
-            {
-                _rest = _rest.Slice(consumed);
-                return;
-            }
-
-            if (_holding && _ended)
-                throw new EndOfStreamException("the connection ended before the response head was complete");
-            await ReadMoreAsync();
-            HasAnswered |= _rest.Length > 0;
+            _rest = _rest.Slice(consumed);
+            return true;
         }
+
+        return _ended ? throw new EndOfStreamException("the connection ended before the response head was complete") : false;
     }
 
     private async ValueTask<ReadOnlySequence<byte>> ReadMoreBodyAsync()
     {
         while (true)
         {
-            await ReadMoreAsync();
+            Accept(await ReadAsync());
             var piece = _decoder.Next(ref _rest, _ended);
             if (!piece.IsEmpty || _decoder.IsComplete)
                 return piece;
         }
     }
 
-    private async ValueTask ReadMoreAsync()
+    private ValueTask<ReadResult> ReadAsync()
     {
         // Everything that is unused was looked at: only more bytes help.
         if (_holding)
             _input.AdvanceTo(_rest.Start, _rest.End);
         _holding = false;
-        ReadResult read;
-        if (_ahead is { } ahead)
-        {
-            _ahead = null;
-            read = await ahead;
-        }
-        else
-        {
-            read = await _input.ReadAsync();
-        }
+        if (_ahead is not { } ahead)
+            return _input.ReadAsync();
+        _ahead = null;
+        return new ValueTask<ReadResult>(ahead);
+    }
 
+    private void Accept(in ReadResult read)
+    {
         _holding = true;
         _rest = read.Buffer;
         if (read.IsCanceled)
@@ -320,16 +372,24 @@ internal sealed class Http1Connection : IDisposable
     }
 
     // A flush that fails is not the end: the application may have answered before it closed, and how the connection ends is read.
-    private static async ValueTask FlushAsync(PipeWriter output)
+    private ValueTask FlushAsync()
     {
-        try
+        var flush = _output.FlushAsync();
+        if (!flush.IsCompletedSuccessfully)
+            return AwaitAsync(flush);
+        return flush.Result.IsCanceled ? ValueTask.FromException(new OperationCanceledException("the request was cancelled")) : ValueTask.CompletedTask;
+
+        static async ValueTask AwaitAsync(ValueTask<FlushResult> flush)
         {
-            if ((await output.FlushAsync()).IsCanceled)
-                throw new OperationCanceledException("the request was cancelled");
-        }
-        catch (IOException)
-        {
-            // See above.
+            try
+            {
+                if ((await flush).IsCanceled)
+                    throw new OperationCanceledException("the request was cancelled");
+            }
+            catch (IOException)
+            {
+                // See above.
+            }
         }
     }
 }

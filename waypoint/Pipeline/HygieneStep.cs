@@ -67,7 +67,7 @@ internal sealed class HygieneStep(PathNormalization normalization)
             return RefuseAsync(exchange, StatusCodes.Status400BadRequest, string.Empty, "path_normalization_failed");
 
         // 3. Headers.
-        HeaderHygiene.Sanitize(request.Headers, scheme, static () => Guid.NewGuid().ToString());
+        HeaderHygiene.Sanitize(request.Headers, scheme, RequestIds.Next);
         return next(http);
     }
 

@@ -1,6 +1,5 @@
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Telemetry;
-using Mesh.Waypoint.Transport;
 using Microsoft.AspNetCore.Http;
 
 namespace Mesh.Waypoint.Pipeline;
@@ -10,9 +9,9 @@ internal sealed class ReportStep(IRequestReporter reporter, TimeProvider time, D
 {
     public async Task InvokeAsync(HttpContext http, RequestDelegate next)
     {
-        var connection = http.Features.Get<InboundConnection>() ?? throw new InvalidOperationException("a connection without tunnel facts reached the pipeline");
-        var exchange = new Exchange(http, connection, time.GetTimestamp());
-        http.Features.Set(exchange);
+        var context = (WaypointContext)http;
+        var exchange = new Exchange(http, context.Inbound, time.GetTimestamp());
+        context.Exchange = exchange;
         draining.Apply(http);
         try
         {

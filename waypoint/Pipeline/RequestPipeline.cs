@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -8,7 +9,7 @@ namespace Mesh.Waypoint.Pipeline;
 internal delegate Task Step(HttpContext http, RequestDelegate next);
 
 /// <summary>The steps in running order, as the application that Kestrel serves. No host, no container: the list is all there is.</summary>
-internal sealed class RequestPipeline : IHttpApplication<HttpContext>
+internal sealed class RequestPipeline : IHttpApplication<WaypointContext>
 {
     private readonly RequestDelegate _first;
 
@@ -26,12 +27,18 @@ internal sealed class RequestPipeline : IHttpApplication<HttpContext>
         _first = next;
     }
 
-    public HttpContext CreateContext(IFeatureCollection contextFeatures) => new DefaultHttpContext(contextFeatures);
-
-    public Task ProcessRequestAsync(HttpContext context) => _first(context);
-
-    public void DisposeContext(HttpContext context, Exception? exception)
+    public WaypointContext CreateContext(IFeatureCollection contextFeatures)
     {
-        // A DefaultHttpContext owns nothing but its feature references.
+        // Kestrel keeps one place for it per connection.
+        var place = contextFeatures as IHostContextContainer<WaypointContext>;
+        var context = place?.HostContext ?? new WaypointContext();
+        if (place is not null)
+            place.HostContext = context;
+        context.Begin(contextFeatures);
+        return context;
     }
+
+    public Task ProcessRequestAsync(WaypointContext context) => _first(context);
+
+    public void DisposeContext(WaypointContext context, Exception? exception) => context.End();
 }

@@ -51,8 +51,11 @@ internal sealed class WaypointServer : IDisposable
                 listener.Use(next => connection =>
                 {
                     // Requests inherit the features of their connection; this makes the tunnel's facts one of them.
-                    connection.Features.Set(connection.Features.Get<InboundConnection>());
-                    return next(connection);
+                    var inbound = connection.Features.Get<InboundConnection>();
+                    connection.Features.Set(inbound);
+
+                    // Kestrel begins on the thread pool; what begins on the loop stays there, from request to request.
+                    return inbound?.Loop is { InLoop: false } loop ? loop.InvokeAsync(() => next(connection)) : next(connection);
                 });
             });
         }
@@ -60,7 +63,7 @@ internal sealed class WaypointServer : IDisposable
         _server = new KestrelServer(Options.Create(options), transport, loggers);
     }
 
-    public Task StartAsync(RequestPipeline pipeline, CancellationToken cancellation = default) => _server.StartAsync<HttpContext>(pipeline, cancellation);
+    public Task StartAsync(RequestPipeline pipeline, CancellationToken cancellation = default) => _server.StartAsync<WaypointContext>(pipeline, cancellation);
 
     /// <summary>GOAWAY to HTTP/2, <c>connection: close</c> to HTTP/1; returns when every request has ended or at cancellation.</summary>
     public Task StopAsync(CancellationToken cancellation) => _server.StopAsync(cancellation);

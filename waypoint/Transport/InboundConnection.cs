@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using Mesh.Net;
 using Mesh.Waypoint.Routing;
 
 namespace Mesh.Waypoint.Transport;
@@ -6,6 +7,9 @@ namespace Mesh.Waypoint.Transport;
 /// <summary>One byte stream from a client, with what its tunnel proved and said. A feature of the Kestrel connection that serves it.</summary>
 internal abstract class InboundConnection(OriginalDestination original, Caller caller, string? traceParent) : IAsyncDisposable
 {
+    /// <summary>Where it lives and is best served; null: on no loop.</summary>
+    public virtual EventLoop? Loop => null;
+
     public abstract PipeReader Input { get; }
 
     public abstract PipeWriter Output { get; }
@@ -15,6 +19,9 @@ internal abstract class InboundConnection(OriginalDestination original, Caller c
 
     /// <summary>What the CONNECT named.</summary>
     public OriginalDestination Original { get; } = original;
+
+    /// <summary><c>ip:port</c> of <see cref="Original"/>, as logs show it.</summary>
+    public string OriginalText => field ??= Original.ToString();
 
     public Caller Caller { get; } = caller;
 

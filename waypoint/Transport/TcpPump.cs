@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
-using Mesh.Hbone;
+using Mesh.Net;
 
 namespace Mesh.Waypoint.Transport;
 
@@ -100,11 +100,8 @@ internal static class HalfClose
     {
         switch (stream)
         {
-            case NetworkStream network:
-                network.Socket.Shutdown(SocketShutdown.Send);
-                break;
-            case TunnelStream tunnel:
-                tunnel.EndWrite();
+            case LoopPipeStream connection:
+                connection.EndWrite();
                 break;
             default:
                 stream.Dispose();

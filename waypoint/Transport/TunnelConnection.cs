@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using Mesh.Hbone;
+using Mesh.Net;
 using Mesh.Waypoint.Routing;
 
 namespace Mesh.Waypoint.Transport;
@@ -10,6 +11,8 @@ internal sealed class TunnelConnection(TunnelPipe pipe, OriginalDestination orig
 {
     /// <summary>Envoy's delayed_close_timeout: how long a client may take to see the end and to end itself.</summary>
     private static readonly TimeSpan Linger = TimeSpan.FromSeconds(1);
+
+    public override EventLoop? Loop => pipe.Loop;
 
     public override PipeReader Input => pipe.Input;
 

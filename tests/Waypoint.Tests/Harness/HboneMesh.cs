@@ -162,7 +162,7 @@ internal sealed partial class HboneMesh : IAsyncDisposable
             Baggage = new Baggage { Namespace = "shop", ServiceName = "waypoint" },
             HboneAddress = e => mesh._hboneAddresses[e.Text],
         };
-        mesh.Waypoint = new TestWaypoint(new HboneUpstreamDialer([mesh._loop], identity, facts, new HboneOptions(), new PlainDialer()), limits: options);
+        mesh.Waypoint = new TestWaypoint(new HboneUpstreamDialer([mesh._loop], identity, facts, new HboneOptions(), new PlainDialer([mesh._loop])), limits: options);
         await mesh.Waypoint.StartAsync();
         var made = new V1.Cluster { Name = OneService.ClusterName, Namespace = "shop", Hostname = "orders.shop.svc.cluster.local", Port = 80, Protocol = V1.Protocol.Http1 };
         foreach (var p in ports)

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Sockets;
+using Mesh.Net;
 using Mesh.Waypoint.Authorization;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Configuration;
@@ -8,6 +8,7 @@ using Mesh.Waypoint.Filters;
 using Mesh.Waypoint.Forwarding;
 using Mesh.Waypoint.Routing;
 using Mesh.Waypoint.Telemetry;
+using Mesh.Waypoint.Transport;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Mesh.Waypoint.Tests.Harness;
@@ -18,8 +19,12 @@ internal sealed record Reported(int Status, string Flags, string? Details, strin
 /// <summary>The whole data path on plain sockets: what listens on a loopback port is taken for a service's address.</summary>
 internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsyncDisposable
 {
+    // For all tests of the process: loops are threads.
+    private static readonly EventLoop[] s_loops = [EventLoop.Start("test-0"), EventLoop.Start("test-1")];
+    private static int s_next;
+
     private readonly DataPath _dataPath;
-    private readonly List<TcpListener> _listeners = [];
+    private readonly List<LoopListener> _listeners = [];
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentQueue<Reported> _requests = new();
     private readonly ConcurrentQueue<ConnectionReport> _connections = new();
@@ -32,7 +37,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
         _dataPath = new DataPath(new DataPathParts
         {
             Configuration = Configuration,
-            Dialer = dialer ?? new PlainDialer(),
+            Dialer = dialer ?? new PlainDialer(s_loops),
             Requests = this,
             Connections = this,
             FetchKeys = keys ?? ((address, _) => throw new HttpRequestException($"{address} is away")),
@@ -61,11 +66,14 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     /// <summary>Connections to the returned port are tunnels to <paramref name="original"/>.</summary>
     public IPEndPoint Serve(OriginalDestination original, Func<string?>? identity = null)
     {
-        var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
+        var loop = s_loops[(uint)Interlocked.Increment(ref s_next) % s_loops.Length];
+        var listener = loop.InvokeAsync(() => LoopListener.Listen(loop, new ListenOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0) }, socket =>
+        {
+            var caller = new Caller(identity is null ? Requests.Storefront : identity(), socket.RemoteEndPoint);
+            loop.Spawn(() => _dataPath.Inbound.ServeAsync(new SocketConnection(new SocketPipe(socket), original, caller), _end.Token));
+        })).GetAwaiter().GetResult();
         _listeners.Add(listener);
-        _ = AcceptAsync(listener, original, identity ?? (() => Requests.Storefront));
-        return (IPEndPoint)listener.LocalEndpoint;
+        return listener.LocalEndPoint;
     }
 
     /// <summary>The reports in order; waits for the next one.</summary>
@@ -100,7 +108,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     {
         await _end.CancelAsync();
         foreach (var listener in _listeners)
-            listener.Stop();
+            await listener.Loop.InvokeAsync(listener.Dispose);
         using var now = new CancellationTokenSource(TimeSpan.FromSeconds(1));
         await _dataPath.StopAsync(now.Token);
         _dataPath.Dispose();
@@ -109,23 +117,5 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
 
         // Whatever a test looks at: an exception that nobody expected fails it.
         Assert.True(_internalErrors.IsEmpty, string.Join("\n", _internalErrors));
-    }
-
-    private async Task AcceptAsync(TcpListener listener, OriginalDestination original, Func<string?> identity)
-    {
-        try
-        {
-            while (!_end.IsCancellationRequested)
-            {
-                var socket = await listener.AcceptSocketAsync(_end.Token);
-                socket.NoDelay = true;
-                var caller = new Caller(identity(), (IPEndPoint)socket.RemoteEndPoint!);
-                _ = _dataPath.Inbound.ServeAsync(new PlainConnection(socket, original, caller), _end.Token);
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
-        {
-            // The test is over.
-        }
     }
 }

@@ -56,7 +56,7 @@ internal sealed class RecordedMesh : IAsyncDisposable
         mesh._certificates = new CertificateCache(new Source(mesh.Ca));
         var identity = new MeshIdentity(SpiffeId.Parse(HboneMesh.WaypointIdentity), mesh._certificates, new MeshTls(), TimeProvider.System);
         var facts = new TunnelFacts { InstanceAddress = IPAddress.Loopback, Baggage = new Baggage { Namespace = "shop", ServiceName = "waypoint" } };
-        mesh.Waypoint = new TestWaypoint(new HboneUpstreamDialer([mesh._loop], identity, facts, new HboneOptions(), new PlainDialer()), Normalization(scenario.Name));
+        mesh.Waypoint = new TestWaypoint(new HboneUpstreamDialer([mesh._loop], identity, facts, new HboneOptions(), new PlainDialer([mesh._loop])), Normalization(scenario.Name));
         mesh.Waypoint.OnReport = mesh.Note;
         await mesh.Waypoint.StartAsync();
         await mesh.ConfigureAsync(scenario);

@@ -28,7 +28,7 @@ if [ "${BENCH_NO_BUILD:-}" != 1 ]; then
     for project in ztunnel/Ztunnel.csproj istiod-lite/IstiodLite.csproj waypoint/Waypoint.csproj bench/Mesh.SideBySide/Mesh.SideBySide.csproj; do
         dotnet build "$root/$project" -c Release -v q -nologo -clp:NoSummary || exit 1
     done
-    "$root/deploy/publish.sh" >/dev/null || echo "ztunnel could not be published as native code; the build under the JIT is measured" >&2
+    "$root/deploy/publish.sh" >/dev/null || echo "ztunnel and waypoint could not be published as native code; the builds under the JIT are measured" >&2
 fi
 
 ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -Hn)"

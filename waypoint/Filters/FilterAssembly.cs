@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.Loader;
 using Mesh.Filters;
@@ -5,6 +6,8 @@ using Mesh.Filters;
 namespace Mesh.Waypoint.Filters;
 
 /// <summary>An assembly's filters in a load context of their own, so that all of it can go when the file is replaced.</summary>
+[UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "a native build has no filters: it refuses the setting (WaypointHost)")]
+[UnconditionalSuppressMessage("Trimming", "IL2072", Justification = "a native build has no filters: it refuses the setting (WaypointHost)")]
 internal sealed class FilterAssembly : AssemblyLoadContext
 {
     private readonly string _folder;

@@ -6,38 +6,30 @@ namespace Mesh.Hbone;
 
 /// <summary>A tunnel as a duplex pipe, for Kestrel and for anything else that may call from other threads.</summary>
 /// <remarks>
-/// Input: the loop writes what arrives and gives stream credit back only while the reader keeps up (pause at 64 KiB, resume at 32 KiB), so
-/// back-pressure reaches the peer. Output: a flush on the loop writes straight into the stream.
+/// Input: a reader that waits gets what arrives at once; what nobody waits for is kept, and its stream credit with it, so back-pressure reaches the
+/// peer and no more than a window is ever kept. Output: a flush on the loop writes straight into the stream.
 /// </remarks>
-public sealed class TunnelPipe : LoopPipe, ITunnelHandler, ILoopPipeSink
+public sealed class TunnelPipe : LoopPipe, ITunnelHandler, ILoopPipeSource, ILoopPipeSink
 {
-    private const int PauseThreshold = 64 * 1024;
-    private const int ResumeThreshold = 32 * 1024;
-
     private readonly Tunnel _tunnel;
-    private readonly Pipe _input;
+    private readonly LoopPipeReader _input;
     private readonly LoopPipeWriter _output;
     private readonly TaskCompletionSource _closed = new();
     private readonly TaskCompletionSource _peerEnded = new();
-    private int _unconsumed;
-    private bool _flushing;
-    private bool _writtenWhileFlushing;
+    private readonly EarlyData _kept = new();
     private bool _inputEnded;
-    private bool _endsAfterFlush;
-    private Exception? _endReason;
+    private Exception? _failure;
 
     private TunnelPipe(Tunnel tunnel)
     {
         _tunnel = tunnel;
-        var scheduler = new LoopPipeScheduler(tunnel.Connection.Loop);
-        _input = new Pipe(new PipeOptions(readerScheduler: scheduler, writerScheduler: scheduler, pauseWriterThreshold: PauseThreshold,
-            resumeWriterThreshold: ResumeThreshold, useSynchronizationContext: false));
+        _input = new LoopPipeReader(tunnel.Connection.Loop, this);
         _output = new LoopPipeWriter(tunnel.Connection.Loop, this);
     }
 
     public override EventLoop Loop => _tunnel.Connection.Loop;
 
-    public override PipeReader Input => _input.Reader;
+    public override PipeReader Input => _input;
 
     public override PipeWriter Output => _output;
 
@@ -76,25 +68,29 @@ public sealed class TunnelPipe : LoopPipe, ITunnelHandler, ILoopPipeSink
         });
     }
 
+    bool ILoopPipeSource.MayReceive => _kept.Length > 0 || _inputEnded;
+
+    Exception ILoopPipeSource.Failure => _failure!;
+
+    IoStatus ILoopPipeSource.Receive(Span<byte> room, out int count)
+    {
+        count = _kept.Take(room, Loop.Buffers);
+        if (count == 0)
+            return _failure is not null ? IoStatus.Failed : _inputEnded ? IoStatus.EndOfStream : IoStatus.WouldBlock;
+        _tunnel.Consume(count);
+        return IoStatus.Done;
+    }
+
     void ITunnelHandler.OnData(ReadOnlySpan<byte> data)
     {
         if (_inputEnded)
             return;
-        data.CopyTo(_input.Writer.GetSpan(data.Length));
-        _input.Writer.Advance(data.Length);
-        _unconsumed += data.Length;
-        if (_flushing)
-        {
-            // The reader is behind; the credit stays with us until it has caught up, and then these bytes are handed over as well.
-            _writtenWhileFlushing = true;
-            return;
-        }
 
-        var flush = _input.Writer.FlushAsync();
-        if (flush.IsCompletedSuccessfully)
-            Flushed(flush.Result);
+        // Who reads no more gets no more; the credit goes back so that the peer can end.
+        if (_input.IsCompleted || (_kept.Length == 0 && _input.TryTake(data)))
+            _tunnel.Consume(data.Length);
         else
-            AwaitFlush(flush);
+            _kept.Append(data, Loop.Buffers);
     }
 
     void ITunnelHandler.OnEndOfData()
@@ -132,54 +128,15 @@ public sealed class TunnelPipe : LoopPipe, ITunnelHandler, ILoopPipeSink
         _closed.TrySetResult();
     }
 
-    /// <summary>
-    /// Completing a pipe commits what was written, and a commit that crosses the threshold takes back the completion of a flush whose continuation
-    /// has not run yet: while one is under way its continuation is what completes.
-    /// </summary>
     private void EndInput(Exception? reason)
     {
         if (_inputEnded)
             return;
         _inputEnded = true;
-        if (!_flushing)
-        {
-            _input.Writer.Complete(reason);
-            return;
-        }
-
-        (_endsAfterFlush, _endReason) = (true, reason);
-        // A reset does not wait until the reader has room.
+        _failure = reason;
         if (reason is not null)
-            _input.Writer.CancelPendingFlush();
-    }
-
-    private async void AwaitFlush(ValueTask<FlushResult> flush)
-    {
-        _flushing = true;
-        var result = await flush;
-        while (_writtenWhileFlushing && !result.IsCompleted && !_inputEnded)
-        {
-            _writtenWhileFlushing = false;
-            result = await _input.Writer.FlushAsync();
-        }
-
-        _flushing = false;
-        if (_endsAfterFlush)
-            _input.Writer.Complete(_endReason);
-        Flushed(result);
-    }
-
-    private void Flushed(FlushResult result)
-    {
-        var credit = _unconsumed;
-        _unconsumed = 0;
-        _tunnel.Consume(credit);
-        if (result.IsCompleted && !_inputEnded)
-        {
-            // The application stopped reading: what still arrives is dropped, its credit goes back so that the peer can end.
-            _inputEnded = true;
-            _input.Writer.Complete();
-        }
+            _kept.Drop(Loop.Buffers);
+        _input.Pump();
     }
 
     private void CheckClosed()

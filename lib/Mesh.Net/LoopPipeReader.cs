@@ -52,6 +52,9 @@ public sealed class LoopPipeReader : PipeReader, IValueTaskSource<ReadResult>, I
         _pump = Pump;
     }
 
+    /// <summary>Its user reads no more.</summary>
+    public bool IsCompleted => Volatile.Read(ref _completed);
+
     bool IResumable.IsResumeQueued { get; set; }
 
     private bool HasNews => _end > _examined || _ended || _failure is not null;
@@ -133,6 +136,18 @@ public sealed class LoopPipeReader : PipeReader, IValueTaskSource<ReadResult>, I
             _wait.Complete();
     }
 
+    /// <summary>Bytes that came unasked. On the loop. True: a waiting reader has them; false: the source keeps them until it is asked.</summary>
+    public bool TryTake(ReadOnlySpan<byte> data)
+    {
+        if (!_wait.IsWaiting || _wait.IsCancelled || HasNews)
+            return false;
+        MakeRoom(data.Length);
+        data.CopyTo(_buffer.AsSpan(_end));
+        _end += data.Length;
+        _wait.Complete();
+        return true;
+    }
+
     void IResumable.Resume() => Pump();
 
     ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
@@ -178,7 +193,7 @@ public sealed class LoopPipeReader : PipeReader, IValueTaskSource<ReadResult>, I
     {
         if (!_source.MayReceive)
             return false;
-        MakeRoom();
+        MakeRoom(1);
         var room = _buffer.AsSpan(_end);
         switch (_source.Receive(room, out var count))
         {
@@ -207,24 +222,24 @@ public sealed class LoopPipeReader : PipeReader, IValueTaskSource<ReadResult>, I
         return true;
     }
 
-    private void MakeRoom()
+    private void MakeRoom(int count)
     {
         if (_buffer is null)
         {
-            _buffer = _loop.Buffers.Rent(_nextSize);
+            _buffer = _loop.Buffers.Rent(Math.Max(_nextSize, count));
             return;
         }
 
-        if (_end < _buffer.Length)
+        if (_buffer.Length - _end >= count)
             return;
         var unread = _buffer.AsSpan(_start, _end - _start);
-        if (_start >= _buffer.Length / 2)
+        if (_start >= _buffer.Length / 2 && _buffer.Length - unread.Length >= count)
         {
             unread.CopyTo(_buffer);
         }
         else
         {
-            var larger = _loop.Buffers.Rent(_buffer.Length * 2);
+            var larger = _loop.Buffers.Rent(Math.Max(_buffer.Length * 2, unread.Length + count));
             unread.CopyTo(larger);
             _loop.Buffers.Return(_buffer);
             _buffer = larger;

@@ -54,7 +54,7 @@ public sealed class StreamTimeTests
             await http.Response.Body.FlushAsync();
             await Task.Delay(Timeout.Infinite, http.RequestAborted);
         });
-        await using var mesh = await OneService.StartAsync([origin.Port], limits: With(l => l with { StreamIdleTimeout = Short }));
+        await using var mesh = await OneService.StartAsync([origin.Port], limits: With(l => l with { StreamIdleTimeout = TimeSpan.FromSeconds(3) }));
         using var response = await mesh.GetAsync("/");
         await Assert.ThrowsAnyAsync<Exception>(() => response.Content.ReadAsStringAsync());
         var report = await mesh.Waypoint.NextReportAsync();
@@ -70,10 +70,10 @@ public sealed class StreamTimeTests
             {
                 await http.Response.WriteAsync("x");
                 await http.Response.Body.FlushAsync();
-                await Task.Delay(100);
+                await Task.Delay(600);
             }
         });
-        await using var mesh = await OneService.StartAsync([origin.Port], limits: With(l => l with { StreamIdleTimeout = TimeSpan.FromMilliseconds(700) }));
+        await using var mesh = await OneService.StartAsync([origin.Port], limits: With(l => l with { StreamIdleTimeout = TimeSpan.FromSeconds(5) }));
         Assert.Equal("xxxxxxxxxx", await mesh.TextAsync("/"));
     }
 

@@ -19,10 +19,8 @@ internal sealed record Reported(int Status, string Flags, string? Details, strin
 /// <summary>The whole data path on plain sockets: what listens on a loopback port is taken for a service's address.</summary>
 internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsyncDisposable
 {
-    // For all tests of the process: loops are threads.
-    private static readonly EventLoop[] s_loops = [EventLoop.Start("test-0"), EventLoop.Start("test-1")];
-    private static int s_next;
-
+    // Of this test alone: what blocks its loop must not hold up another.
+    private readonly EventLoop _loop = EventLoop.Start("test");
     private readonly DataPath _dataPath;
     private readonly List<LoopListener> _listeners = [];
     private readonly CancellationTokenSource _end = new();
@@ -37,7 +35,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
         _dataPath = new DataPath(new DataPathParts
         {
             Configuration = Configuration,
-            Dialer = dialer ?? new PlainDialer(s_loops),
+            Dialer = dialer ?? new PlainDialer([_loop]),
             Requests = this,
             Connections = this,
             FetchKeys = keys ?? ((address, _) => throw new HttpRequestException($"{address} is away")),
@@ -66,11 +64,10 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     /// <summary>Connections to the returned port are tunnels to <paramref name="original"/>.</summary>
     public IPEndPoint Serve(OriginalDestination original, Func<string?>? identity = null)
     {
-        var loop = s_loops[(uint)Interlocked.Increment(ref s_next) % s_loops.Length];
-        var listener = loop.InvokeAsync(() => LoopListener.Listen(loop, new ListenOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0) }, socket =>
+        var listener = _loop.InvokeAsync(() => LoopListener.Listen(_loop, new ListenOptions { EndPoint = new IPEndPoint(IPAddress.Loopback, 0) }, socket =>
         {
             var caller = new Caller(identity is null ? Requests.Storefront : identity(), socket.RemoteEndPoint);
-            loop.Spawn(() => _dataPath.Inbound.ServeAsync(new SocketConnection(new SocketPipe(socket), original, caller), _end.Token));
+            _loop.Spawn(() => _dataPath.Inbound.ServeAsync(new SocketConnection(new SocketPipe(socket), original, caller), _end.Token));
         })).GetAwaiter().GetResult();
         _listeners.Add(listener);
         return listener.LocalEndPoint;
@@ -112,6 +109,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
         using var now = new CancellationTokenSource(TimeSpan.FromSeconds(1));
         await _dataPath.StopAsync(now.Token);
         _dataPath.Dispose();
+        _loop.Dispose();
         _end.Dispose();
         _reports.Dispose();
 

@@ -76,10 +76,11 @@ public sealed class HboneClientConnection : HboneConnection
     }
 
     private protected override void OnStreamEnded(Http2Stream stream) =>
-        Fail(stream, Ending.ProtocolFailure, "the peer ended the stream without an answer to CONNECT");
+        Fail(stream, Ending.ProtocolFailure, "the peer ended the stream without an answer to CONNECT", refused: false);
 
     private protected override void OnStreamFailed(Http2Stream stream, Http2ErrorCode? code, bool byPeer) => Fail(stream,
-        Ending.TunnelLost, code is null ? "the tunnel's connection was lost before CONNECT was answered" : $"CONNECT was reset {(byPeer ? "by the peer" : "here")}: {code}");
+        Ending.TunnelLost, code is null ? "the tunnel's connection was lost before CONNECT was answered" : $"CONNECT was reset {(byPeer ? "by the peer" : "here")}: {code}",
+        refused: byPeer && code == Http2ErrorCode.REFUSED_STREAM);
 
     private protected override void OnConnectionClosed(string reason) => ConnectionClosed?.Invoke(this, reason);
 
@@ -109,12 +110,12 @@ public sealed class HboneClientConnection : HboneConnection
         }
     }
 
-    private static void Fail(Http2Stream stream, Ending ending, string error)
+    private static void Fail(Http2Stream stream, Ending ending, string error, bool refused)
     {
         if (stream.UserState is not PendingConnect pending)
             return;
         stream.UserState = null;
-        pending.Complete(TunnelResult.Failed(pending.Connection, ending, error, pending.Reused));
+        pending.Complete(TunnelResult.Failed(pending.Connection, ending, error, pending.Reused, refused: refused));
     }
 
     /// <summary>A CONNECT without an answer yet.</summary>

@@ -8,8 +8,8 @@ namespace Mesh.Hbone;
 /// <remarks>
 /// Invariants: a connection is only given to callers with an equal <see cref="TunnelTarget"/>; simultaneous first callers share one connection
 /// attempt; a connection that is full by our limit is joined by another one and comes back into use when streams end; one slow target never
-/// delays another key; a CONNECT is repeated once, and only where a connection that stood before broke or refused it before any answer, so
-/// that no byte of the application can have been sent twice.
+/// delays another key; a CONNECT is repeated once, and only where a connection that stood before broke before any answer, or where the peer
+/// refused the stream, so that no byte of the application can have been sent twice.
 /// </remarks>
 public sealed class HbonePool(EventLoop loop, HboneDialer dialer, HboneOptions options) : IDisposable
 {
@@ -27,7 +27,7 @@ public sealed class HbonePool(EventLoop loop, HboneDialer dialer, HboneOptions o
             _entries.Add(target, entry = new HbonePoolEntry(loop, dialer, options, target));
 
         var first = await OpenOnceAsync(entry, connect);
-        var lostBeforeAnswer = !first.IsOpen && first.Reused && first.Ending == Ending.TunnelLost;
+        var lostBeforeAnswer = !first.IsOpen && (first.Reused || first.Refused) && first.Ending == Ending.TunnelLost;
         var result = lostBeforeAnswer && !_disposed ? await OpenOnceAsync(entry, connect) : first;
         if (entry.IsEmpty)
             _entries.Remove(target);

@@ -7,8 +7,9 @@ namespace Mesh.Hbone;
 /// <summary>What became of a CONNECT: a tunnel, or one ending of the closed set with the text for people.</summary>
 public readonly struct TunnelResult
 {
-    private TunnelResult(Tunnel? tunnel, Ending ending, string error, int? status, HeaderList? headers, HboneClientConnection? connection, bool reused, bool dialFailed = false)
+    private TunnelResult(Tunnel? tunnel, Ending ending, string error, int? status, HeaderList? headers, HboneClientConnection? connection, bool reused, bool dialFailed = false, bool refused = false)
     {
+        Refused = refused;
         Connection = connection;
         DialFailed = dialFailed;
         Tunnel = tunnel;
@@ -41,13 +42,16 @@ public readonly struct TunnelResult
     /// <summary>True if the CONNECT went over a connection that stood already.</summary>
     public bool Reused { get; }
 
+    /// <summary>True if the peer says that it has not looked at the CONNECT (REFUSED_STREAM; RFC 9113, 8.7): it may be sent again.</summary>
+    internal bool Refused { get; }
+
     [MemberNotNullWhen(true, nameof(Tunnel))]
     public bool IsOpen => Tunnel is not null;
 
     internal static TunnelResult Open(Tunnel tunnel, bool reused) => new(tunnel, Ending.Ok, string.Empty, 200, tunnel.Headers, tunnel.Connection as HboneClientConnection, reused);
 
-    internal static TunnelResult Failed(HboneClientConnection connection, Ending ending, string error, bool reused, int? status = null, HeaderList? headers = null) =>
-        new(null, ending, error, status, headers, connection, reused);
+    internal static TunnelResult Failed(HboneClientConnection connection, Ending ending, string error, bool reused, int? status = null, HeaderList? headers = null, bool refused = false) =>
+        new(null, ending, error, status, headers, connection, reused, refused: refused);
 
     internal static TunnelResult NotDialled(Ending ending, string error) => new(null, ending, error, null, null, null, false, dialFailed: true);
 }

@@ -144,7 +144,7 @@ public sealed partial class Http2Connection
 
         // (1) 6.8: the peer knows from the GOAWAY that these were not processed.
         var ignored = id > _goAwayLastId;
-        var refused = !ignored && Options.MaxConcurrentStreams is { } limit && ActiveStreams >= limit;
+        var refused = !ignored && ActiveStreams >= StreamLimit;
         if (!TryDecode(block, wanted: !ignored && !refused, out var headers, out var tooLarge))
             return;
         if (ignored)

@@ -5,6 +5,8 @@ namespace Mesh.Http2;
 /// <summary>The table of open streams, how they begin and end, and who waits for credit.</summary>
 public sealed partial class Http2Connection
 {
+    private const int StreamsBeforeAck = 100;
+
     private readonly Dictionary<uint, Http2Stream> _streams = [];
     private readonly ClosedStreams _closedStreams = new();
     private Http2Stream? _lastFound;
@@ -25,6 +27,12 @@ public sealed partial class Http2Connection
 
     /// <summary>Client: within the peer's limit, not draining, identifiers left.</summary>
     public bool CanOpenStream => !IsServer && !IsClosed && !IsDraining && _nextLocalId <= Protocol.MaxStreamId && (uint)_streams.Count < _peerMaxStreams;
+
+    /// <summary>
+    /// Streams the peer may have open now. Until it has acknowledged our SETTINGS it cannot know the limit and is not held to one below 100, which
+    /// RFC 9113 6.5.2 names as the least that clients may count on.
+    /// </summary>
+    private int StreamLimit => Options.MaxConcurrentStreams is not { } limit ? int.MaxValue : _settingsAcknowledged ? limit : Math.Max(limit, StreamsBeforeAck);
 
     // Before the acknowledgement a peer may believe in the protocol's default.
     private int ReceiveWindowBeforeAck => Math.Max(Options.InitialWindowSize, Protocol.DefaultWindow);

@@ -27,7 +27,10 @@ public sealed record Http2Options
     /// </summary>
     public int MaxHeaderListSize { get; init; } = 65536;
 
-    /// <summary>Streams that the peer may have open; further ones get RST_STREAM(REFUSED_STREAM). Null: no limit is announced or enforced.</summary>
+    /// <summary>
+    /// Streams that the peer may have open; further ones get RST_STREAM(REFUSED_STREAM). Null: no limit is announced or enforced. A limit below 100
+    /// is enforced from the acknowledgement of our SETTINGS on.
+    /// </summary>
     public int? MaxConcurrentStreams { get; init; }
 
     /// <summary>Streams a client opens before it knows the peer's limit.</summary>

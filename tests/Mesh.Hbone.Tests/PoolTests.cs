@@ -17,6 +17,16 @@ public sealed class PoolTests
     }
 
     [Fact]
+    public async Task Open_ABurstBeforeThePeersSettings_IsTaken_WhateverItsLimit()
+    {
+        using var rig = new TunnelRig(new HboneOptions { Server = Http2Options.ForServer with { MaxConcurrentStreams = 3 } });
+
+        var opened = await Task.WhenAll(Enumerable.Range(0, 60).Select(_ => rig.OpenAsync()));
+
+        Assert.All(opened, o => Assert.True(o.Result.IsOpen, o.Result.Error));
+    }
+
+    [Fact]
     public async Task Open_BeyondTheStreamLimit_UsesASecondConnectionAndTheFirstComesBack()
     {
         using var rig = new TunnelRig(new HboneOptions { MaxStreamsPerConnection = 2 });

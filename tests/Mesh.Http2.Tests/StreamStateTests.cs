@@ -226,6 +226,26 @@ public sealed class StreamStateTests
     }
 
     [Fact]
+    public void Streams_BeforeOurSettingsAreAcknowledged_AreNotHeldToALimitThatThePeerCannotKnow()
+    {
+        var peer = ScriptedHttp2Peer.OfServer(Http2Options.ForServer with { MaxConcurrentStreams = 2 }, handshake: false);
+        peer.SendPreface();
+        peer.SendSettings();
+        for (var i = 0u; i < 100; i++)
+            peer.SendConnect(1 + (2 * i));
+        Assert.Equal(100, peer.Connection.ActiveStreams);
+        peer.SendConnect(201);
+        Assert.Equal("RST_STREAM 201 REFUSED_STREAM", peer.Take()[^1].ToString());
+
+        peer.SendSettingsAck();
+        for (var i = 0u; i < 98; i++)
+            peer.SendReset(1 + (2 * i), Http2ErrorCode.CANCEL);
+        peer.Take();
+        peer.SendConnect(203);
+        Assert.Equal("RST_STREAM 203 REFUSED_STREAM", Assert.Single(peer.Take()).ToString());
+    }
+
+    [Fact]
     public void OwnerCalls_OnClosedStream_DoNothing()
     {
         var peer = ScriptedHttp2Peer.OfServer();

@@ -28,7 +28,7 @@ internal sealed record AuthorizerSettings
 internal sealed record CollectorSettings(ProviderService Service, string HttpPath, TimeSpan Timeout, uint MaxTagLength, IReadOnlyDictionary<string, string> Headers);
 
 /// <summary>envoyFileAccessLog: at most one of text and fields.</summary>
-internal sealed record FileLogSettings(string Path, string Text, IReadOnlyList<(string Name, string Format)> Fields);
+internal sealed record FileLogSettings(string Path, string Text, IReadOnlyList<(string Name, string Format)> Fields, bool OmitEmpty);
 
 /// <summary>One entry of MeshConfig.extensionProviders. Kinds that nothing here uses keep only their name.</summary>
 internal sealed record ExtensionProvider(string Name)

@@ -32,7 +32,6 @@ internal static class ExtensionProviderReader
 
     private static FileLogSettings FileLog(FieldReader reader)
     {
-        reader.Ignore("omitEmptyValues");
         var text = string.Empty;
         IReadOnlyDictionary<string, string>? labels = null;
         reader.Object("logFormat", f =>
@@ -40,7 +39,11 @@ internal static class ExtensionProviderReader
             text = f.String("text") ?? string.Empty;
             labels = f.StringMap("labels");
         });
-        return new FileLogSettings(reader.String("path") ?? string.Empty, text, [.. (labels ?? new Dictionary<string, string>(StringComparer.Ordinal)).Select(l => (l.Key, l.Value))]);
+        return new FileLogSettings(
+            reader.String("path") ?? string.Empty,
+            text,
+            [.. (labels ?? new Dictionary<string, string>(StringComparer.Ordinal)).Select(l => (l.Key, l.Value))],
+            reader.Bool("omitEmptyValues") ?? false);
     }
 
     private static CollectorSettings Collector(FieldReader reader)

@@ -77,6 +77,7 @@ internal sealed class AccessLogs(MeshSettings settings, Resource gateway, RouteC
                 Add(result, file.Fields);
             else
                 AddMeshFormat(result);
+            result.OmitEmpty = file.OmitEmpty;
         }
         else if (name == BuiltIn && provider is null)
         {

@@ -19,7 +19,7 @@ public sealed class TelemetryTests
             - name: logs
               envoyFileAccessLog: { path: /dev/stdout }
             - name: fields
-              envoyFileAccessLog: { path: /dev/stdout, logFormat: { labels: { code: "%RESPONSE_CODE%", path: "%REQ(:PATH)%" } } }
+              envoyFileAccessLog: { path: /dev/stdout, omitEmptyValues: true, logFormat: { labels: { code: "%RESPONSE_CODE%", path: "%REQ(:PATH)%" } } }
             - name: odd
               envoyFileAccessLog: { path: /dev/stdout, logFormat: { text: "%NOPE%" } }
         """;
@@ -64,6 +64,7 @@ public sealed class TelemetryTests
         var fields = Translate(Telemetry("  accessLogging: [ { providers: [ { name: fields } ] } ]\n")).Telemetry!.AccessLog;
         Assert.Equal([("code", "%RESPONSE_CODE%"), ("path", "%REQ(:PATH)%")], fields.Fields.Select(f => (f.Name, f.Format)));
         Assert.Empty(fields.Text);
+        Assert.Equal((false, true), (log.OmitEmpty, fields.OmitEmpty));
     }
 
     [Theory]

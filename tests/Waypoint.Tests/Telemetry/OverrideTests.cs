@@ -54,6 +54,17 @@ public sealed class OverrideTests : IAsyncLifetime
         Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", (string?)line["start"]);
     }
 
+    [Fact]
+    public async Task AccessLog_OmittingEmptyValues_HasNeitherDashNorField()
+    {
+        var text = Assert.Single(await LinesAsync(new V1.AccessLog { Text = "[%REQ(NONE)%]%RESPONSE_CODE%[%REQUESTED_SERVER_NAME%]", OmitEmpty = true }, ("/", [])));
+        Assert.Equal("[]200[]", text);
+        var log = new V1.AccessLog { OmitEmpty = true };
+        foreach (var (name, format) in ((string, string)[])[("code", "%RESPONSE_CODE%"), ("agent", "%REQ(USER-AGENT)%"), ("both", "%REQ(NONE)%/%RESPONSE_CODE%")])
+            log.Fields.Add(new V1.AccessLog.Types.LogField { Name = name, Format = format });
+        Assert.Equal("""{"code":200,"both":"/200"}""", Assert.Single(await LinesAsync(log, ("/", []))));
+    }
+
     [Theory]
     [InlineData("response.code >= 400", 1)]
     [InlineData("request.url_path == '/good' && connection.mtls", 1)]

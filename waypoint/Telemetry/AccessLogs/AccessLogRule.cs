@@ -10,8 +10,8 @@ internal sealed class AccessLogRule
     /// <exception cref="ConfigurationException">The filter or a format cannot be read.</exception>
     public AccessLogRule(V1.AccessLog log)
     {
-        Format = log.Text.Length > 0 ? LogLineFormat.OfText(log.Text)
-            : log.Fields.Count > 0 ? LogLineFormat.OfFields(log.Fields.Select(f => (f.Name, f.Format)))
+        Format = log.Text.Length > 0 ? LogLineFormat.OfText(log.Text, log.OmitEmpty)
+            : log.Fields.Count > 0 ? LogLineFormat.OfFields(log.Fields.Select(f => (f.Name, f.Format)), log.OmitEmpty)
             : null;
         _filter = Parse(log.Filter);
     }

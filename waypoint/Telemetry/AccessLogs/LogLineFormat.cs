@@ -12,15 +12,19 @@ internal sealed class LogLineFormat
     private readonly LogFormatPart[]? _text;
     private readonly (string Name, LogFormatPart[] Parts)[] _fields = [];
 
-    private LogLineFormat(LogFormatPart[] text) => _text = text;
+    // What stands for a value that is absent; null: nothing does, and a field without one is left out.
+    private readonly string? _absent;
 
-    private LogLineFormat((string Name, LogFormatPart[] Parts)[] fields) => _fields = fields;
+    private LogLineFormat(LogFormatPart[]? text, (string Name, LogFormatPart[] Parts)[] fields, bool omitEmpty) =>
+        (_text, _fields, _absent) = (text, fields, omitEmpty ? null : "-");
 
+    /// <param name="omitEmpty">An absent value is no text instead of a dash; alone in a field of JSON it takes the field with it instead of being null.</param>
     /// <exception cref="ConfigurationException">A command that is not known, or a percent sign that stands alone.</exception>
-    public static LogLineFormat OfText(string format) => new(Parse(format.TrimEnd('\n')));
+    public static LogLineFormat OfText(string format, bool omitEmpty = false) => new(Parse(format.TrimEnd('\n')), [], omitEmpty);
 
     /// <exception cref="ConfigurationException">As <see cref="OfText"/>.</exception>
-    public static LogLineFormat OfFields(IEnumerable<(string Name, string Format)> fields) => new([.. fields.Select(f => (f.Name, Parse(f.Format)))]);
+    public static LogLineFormat OfFields(IEnumerable<(string Name, string Format)> fields, bool omitEmpty = false) =>
+        new(null, [.. fields.Select(f => (f.Name, Parse(f.Format)))], omitEmpty);
 
     /// <returns>Without the line's end. No character of a client's can end it either.</returns>
     public string Render(Exchange exchange, TimeSpan duration, DateTimeOffset now)
@@ -30,7 +34,7 @@ internal sealed class LogLineFormat
             return Json(facts);
         var line = new StringBuilder(256);
         foreach (var part in _text)
-            Append(line, part.Literal ?? LogValues.Of(part, facts) ?? "-");
+            Append(line, part.Literal ?? LogValues.Of(part, facts) ?? _absent);
         return line.ToString();
     }
 
@@ -60,12 +64,14 @@ internal sealed class LogLineFormat
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
-    private static void Write(Utf8JsonWriter json, string name, LogFormatPart[] parts, in LogFacts facts)
+    private void Write(Utf8JsonWriter json, string name, LogFormatPart[] parts, in LogFacts facts)
     {
         if (parts is [{ Literal: null } only])
         {
             // A command alone keeps its type, as in Envoy's typed JSON.
             var value = LogValues.Of(only, facts);
+            if (value is null && _absent is null)
+                return;
             if (value is null)
                 json.WriteNull(name);
             else if (only.IsNumber && long.TryParse(value, CultureInfo.InvariantCulture, out var number))
@@ -77,13 +83,13 @@ internal sealed class LogLineFormat
 
         var text = new StringBuilder();
         foreach (var part in parts)
-            text.Append(part.Literal ?? LogValues.Of(part, facts) ?? "-");
+            text.Append(part.Literal ?? LogValues.Of(part, facts) ?? _absent);
         json.WriteString(name, text.ToString());
     }
 
-    private static void Append(StringBuilder line, string value)
+    private static void Append(StringBuilder line, string? value)
     {
-        foreach (var c in value)
+        foreach (var c in value ?? string.Empty)
             line.Append(char.IsControl(c) ? '?' : c);
     }
 }

@@ -336,10 +336,9 @@ public sealed class ClusterTests
                 rig.Delete("", "pods", "shop", $"p{i}");
             if (i % 3 == 0)
                 rig.Delete("", "services", "shop", $"s{i}");
-            if (i % 7 == 0)
-                rig.Server.EndWatches();
         }
 
+        // No watch ends meanwhile: what a server leaves out between a later event and its end is asked for by nobody.
         // The last one of each, and then none that is gone.
         await rig.DumpAsync(host, "10.2.0.19");
         await rig.DumpAsync(host, "shop/s20.shop.svc.cluster.local");

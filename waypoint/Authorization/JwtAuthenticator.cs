@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
+using Mesh.Waypoint.Http1;
 using Mesh.Waypoint.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -166,8 +167,8 @@ internal sealed class JwtAuthenticator(JwksCache keys, TimeProvider time)
                 _ => null,
             };
 
-            // A claim must not be able to add a header line of its own.
-            if (header is not null && header.AsSpan().IndexOfAny('\r', '\n', '\0') < 0)
+            // A claim must not be able to add a header line of its own, nor to make the request one that cannot be sent.
+            if (header is not null && FieldRules.IsValue(header))
                 headers[output.Header] = header;
         }
     }

@@ -92,7 +92,7 @@ internal sealed class AttemptSeries(
         _entered = endpoint;
 
         // A per-try timeout that is not shorter than the whole has no effect.
-        var perTry = policy.PerTryTimeout is { } p && !(deadline.Remaining <= p) ? p : (TimeSpan?)null;
+        var perTry = policy.PerTryTimeout is { } p && p < RequestDeadline.Longest && !(deadline.Remaining <= p) ? p : (TimeSpan?)null;
         using var tryElapsed = perTry is { } t ? new CancellationTokenSource(t, time) : null;
         using var either = tryElapsed is null ? null : CancellationTokenSource.CreateLinkedTokenSource(tryElapsed.Token, deadline.Token);
         var client = exchange.Connection.Caller.Spiffe;

@@ -113,7 +113,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
             if (response.Status == StatusCodes.Status101SwitchingProtocols)
             {
                 ResponseRelay.CopyHeaders(exchange, response, target, setCookie, isUpgrade);
-                await UpgradeTunnel.RunAsync(exchange, response);
+                await UpgradeTunnel.RunAsync(exchange, response, deadline);
                 return;
             }
 
@@ -234,7 +234,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
         var client = GrpcStatus.ParseTimeout(headers["grpc-timeout"]);
         var effective = client is null ? action.Timeout : action.Timeout is { } route && route < client ? route : client;
         if (effective is { } timeout)
-            headers["grpc-timeout"] = FormattableString.Invariant($"{(long)timeout.TotalMilliseconds}m");
+            headers["grpc-timeout"] = GrpcStatus.FormatTimeout(timeout);
         return effective;
     }
 }

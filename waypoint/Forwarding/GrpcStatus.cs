@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Mesh.Waypoint.Forwarding;
@@ -47,10 +48,21 @@ internal static class GrpcStatus
         return result.ToString();
     }
 
+    /// <summary>In milliseconds, as Envoy writes it, or in the first larger unit that needs no more than eight digits; never nothing.</summary>
+    public static string FormatTimeout(TimeSpan timeout)
+    {
+        const double Most = 99_999_999;
+        var (amount, unit) = timeout.TotalMilliseconds <= Most ? (timeout.TotalMilliseconds, 'm')
+            : timeout.TotalSeconds <= Most ? (timeout.TotalSeconds, 'S')
+            : timeout.TotalMinutes <= Most ? (timeout.TotalMinutes, 'M')
+            : (Math.Min(timeout.TotalHours, Most), 'H');
+        return FormattableString.Invariant($"{Math.Max(1, (long)amount)}{unit}");
+    }
+
     /// <summary>The value of <c>grpc-timeout</c>: up to eight digits and one of H M S m u n.</summary>
     public static TimeSpan? ParseTimeout(string? value)
     {
-        if (value is not { Length: >= 2 and <= 9 } || !long.TryParse(value.AsSpan(0, value.Length - 1), out var amount) || amount < 0)
+        if (value is not { Length: >= 2 and <= 9 } || !long.TryParse(value.AsSpan(0, value.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var amount))
             return null;
         return value[^1] switch
         {

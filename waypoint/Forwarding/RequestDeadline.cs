@@ -6,6 +6,9 @@ namespace Mesh.Waypoint.Forwarding;
 /// </summary>
 internal sealed class RequestDeadline : IDisposable
 {
+    /// <summary>Timers take no more; a client's <c>grpc-timeout</c> can be thousands of years.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(int.MaxValue);
+
     private readonly TimeProvider _time;
     private readonly TimeSpan? _timeout;
     private readonly CancellationTokenSource? _elapsed;
@@ -16,7 +19,7 @@ internal sealed class RequestDeadline : IDisposable
     public RequestDeadline(TimeSpan? timeout, TimeProvider time, CancellationToken clientGone, CancellationToken streamOver = default)
     {
         _time = time;
-        _timeout = timeout;
+        _timeout = timeout > Longest ? Longest : timeout;
         _clientGone = clientGone;
 
         // Most requests have no time of their own: nothing is made for them.
@@ -46,6 +49,9 @@ internal sealed class RequestDeadline : IDisposable
         _startedAt = _time.GetTimestamp();
         _elapsed!.CancelAfter(timeout);
     }
+
+    /// <summary>The route's time does not count any more: the stream is a tunnel now (reference 7.4).</summary>
+    public void Stop() => _elapsed?.CancelAfter(Timeout.InfiniteTimeSpan);
 
     public void Dispose()
     {

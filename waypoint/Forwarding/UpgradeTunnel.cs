@@ -4,11 +4,12 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Mesh.Waypoint.Forwarding;
 
-/// <summary>After 101 the connection is bytes both ways; timeouts and retries do not apply any more.</summary>
+/// <summary>After 101 the connection is bytes both ways: the route's timeout and retries do not apply any more, the times of the stream do.</summary>
 internal static class UpgradeTunnel
 {
-    public static async Task RunAsync(Exchange exchange, UpstreamCall upstream)
+    public static async Task RunAsync(Exchange exchange, UpstreamCall upstream, RequestDeadline deadline)
     {
+        deadline.Stop();
         var feature = exchange.Http.Features.Get<IHttpUpgradeFeature>();
         if (feature is not { IsUpgradableRequest: true })
             throw new IOException("the application switched protocols, the client did not ask for it");
@@ -18,11 +19,15 @@ internal static class UpgradeTunnel
             exchange.Http.Response.Headers.Upgrade = upgrade;
         var (input, output) = upstream.TakeStreams();
         await using var client = await feature.UpgradeAsync();
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(exchange.Http.RequestAborted);
-        var up = CopyUpAsync(client, output, over);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(exchange.Http.RequestAborted, exchange.Watch?.Token ?? CancellationToken.None);
+        var up = CopyUpAsync(exchange, client, output, over);
         var down = CopyDownAsync(exchange, input, client, over);
         await Task.WhenAll(up, down);
-        if (!await down)
+        if (exchange.Watch is { Elapsed: not StreamTime.None } watch)
+        {
+            StreamTimeReply.Note(exchange, watch);
+        }
+        else if (!await down)
         {
             exchange.Flags |= ResponseFlags.DownstreamConnectionTermination;
             exchange.Details = "downstream_remote_disconnect";
@@ -30,12 +35,13 @@ internal static class UpgradeTunnel
     }
 
     // A WebSocket ends as a whole: neither stream of the upgrade API can be half-closed.
-    private static Task<bool> CopyUpAsync(Stream client, PipeWriter output, CancellationTokenSource over) => Guard(
+    private static Task<bool> CopyUpAsync(Exchange exchange, Stream client, PipeWriter output, CancellationTokenSource over) => Guard(
         async () =>
         {
             while (await client.ReadAsync(output.GetMemory(), over.Token) is > 0 and var count)
             {
                 output.Advance(count);
+                exchange.Watch?.Touch();
                 if ((await output.FlushAsync(over.Token)).IsCompleted)
                     break;
             }
@@ -48,6 +54,7 @@ internal static class UpgradeTunnel
             while (true)
             {
                 var read = await input.ReadAsync(over.Token);
+                exchange.Watch?.Touch();
                 foreach (var segment in read.Buffer)
                     await client.WriteAsync(segment, over.Token);
                 await client.FlushAsync(over.Token);

@@ -19,9 +19,11 @@ internal static class FieldRules
         CheckValue(name, value);
     }
 
+    public static bool IsValue(string value) => value.AsSpan().IndexOfAny(ForbiddenInValue) < 0;
+
     public static void CheckValue(string name, string value)
     {
-        if (value.AsSpan().IndexOfAny(ForbiddenInValue) >= 0)
+        if (!IsValue(value))
             throw new ClientFaultException($"the value of {name} has a control character");
     }
 }

@@ -81,9 +81,10 @@ public sealed class JwtTests : IAsyncLifetime
                 new V1.ClaimToHeader { Header = "x-group", Claim = "group" },
                 new V1.ClaimToHeader { Header = "x-none", Claim = "none" },
                 new V1.ClaimToHeader { Header = "x-evil", Claim = "evil" },
+                new V1.ClaimToHeader { Header = "x-evil-too", Claim = "bell" },
             ]);
         });
-        var token = _issuer.Token("one", Claims.Replace("\"n\":7", "\"n\":7,\"evil\":\"a\\r\\nx-admin: 1\"", StringComparison.Ordinal));
+        var token = _issuer.Token("one", Claims.Replace("\"n\":7", "\"n\":7,\"evil\":\"a\\r\\nx-admin: 1\",\"bell\":\"a\\u0007b\"", StringComparison.Ordinal));
         var seen = (await mesh.TextAsync("/", ("Authorization", $"Bearer {token}"), ("x-none", "forged"), ("x-plan", "forged"))).Split('\n');
         Assert.Contains($"x-payload: {token.Split('.')[1]}", seen);
         Assert.Contains("x-plan: gold", seen);

@@ -29,7 +29,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
     private readonly SemaphoreSlim _reports = new(0);
     private readonly ConcurrentQueue<string> _internalErrors = new();
 
-    public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null, FilterFolder? filters = null, bool refuseAmbiguousPaths = true, JwksFetcher? keys = null, WaypointLimits? limits = null)
+    public TestWaypoint(IUpstreamDialer? dialer = null, PathNormalization normalization = PathNormalization.Base, Random? random = null, FilterFolder? filters = null, bool refuseAmbiguousPaths = true, JwksFetcher? keys = null, WaypointLimits? limits = null, TimeProvider? time = null)
     {
         Configuration = new WaypointConfiguration(new ClusterRegistry(TimeProvider.System, random ?? Random.Shared));
         _dataPath = new DataPath(new DataPathParts
@@ -45,6 +45,7 @@ internal sealed class TestWaypoint : IRequestReporter, IConnectionReporter, IAsy
             Filters = filters,
             RefuseAmbiguousPaths = refuseAmbiguousPaths,
             Limits = limits ?? WaypointLimits.Default,
+            Time = time ?? TimeProvider.System,
         });
     }
 

@@ -291,6 +291,69 @@ public sealed class ForwardingTests
         Assert.Equal("echo:ping", await reader.ReadToEndAsync());
     }
 
+    private static Task<Origin> EchoSocketAsync() => Origin.StartAsync(async http =>
+    {
+        http.Response.Headers.Upgrade = "websocket";
+        await using var stream = await http.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
+        await stream.CopyToAsync(stream);
+    });
+
+    private static async Task<(System.Net.Sockets.TcpClient Client, Stream Stream)> OpenSocketAsync(OneService mesh)
+    {
+        var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(mesh.Entry);
+        var stream = client.GetStream();
+        await stream.WriteAsync("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"u8.ToArray());
+        var head = new StringBuilder();
+        var one = new byte[1];
+        while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
+        {
+            await stream.ReadExactlyAsync(one);
+            head.Append((char)one[0]);
+        }
+
+        Assert.StartsWith("HTTP/1.1 101", head.ToString(), StringComparison.Ordinal);
+        return (client, stream);
+    }
+
+    [Fact]
+    public async Task WebSocket_OutlivesTheRoutesTimeout()
+    {
+        var time = new ManualTimeProvider();
+        await using var origin = await EchoSocketAsync();
+        var timeout = OneService.Route(f => f.Timeout = Duration.FromTimeSpan(TimeSpan.FromSeconds(1)));
+        await using var mesh = await OneService.StartAsync([origin.Port], timeout, waypoint: new TestWaypoint(time: time));
+        var (client, stream) = await OpenSocketAsync(mesh);
+        using var _ = client;
+        var buffer = new byte[4];
+        for (var i = 0; i < 3; i++)
+        {
+            time.Advance(TimeSpan.FromSeconds(2));
+            await stream.WriteAsync("ping"u8.ToArray());
+            await stream.ReadExactlyAsync(buffer);
+            Assert.Equal("ping"u8.ToArray(), buffer);
+        }
+    }
+
+    [Fact]
+    public async Task WebSocket_EndsByTheStreamsIdleTime()
+    {
+        var time = new ManualTimeProvider();
+        await using var origin = await EchoSocketAsync();
+        await using var mesh = await OneService.StartAsync([origin.Port], waypoint: new TestWaypoint(time: time, limits: WaypointLimits.Default with { StreamIdleTimeout = TimeSpan.FromSeconds(10) }));
+        var (client, stream) = await OpenSocketAsync(mesh);
+        using var _ = client;
+        time.Advance(TimeSpan.FromSeconds(8));
+        await stream.WriteAsync("ping"u8.ToArray());
+        await stream.ReadExactlyAsync(new byte[4]);
+        time.Advance(TimeSpan.FromSeconds(8));
+        await stream.WriteAsync("ping"u8.ToArray());
+        await stream.ReadExactlyAsync(new byte[4]);
+        time.Advance(TimeSpan.FromSeconds(20));
+        Assert.Equal(0, await stream.ReadAsync(new byte[4]));
+        Assert.Equal("SI", (await mesh.Waypoint.NextReportAsync()).Flags);
+    }
+
     [Fact]
     public async Task Upgrade_OfAnotherKind_Is403()
     {

@@ -99,6 +99,8 @@ public sealed class ForeignClientTests(ForeignWorld world) : IClassFixture<Forei
     {
         foreach (var (flag, version) in ((string, string)[])[("--http1.1", "1.1"), ("--http2-prior-knowledge", "2")])
         {
+            // One request per HTTP/2 connection: curl 7.88 fails with error 16 when it uses a connection with prior knowledge again, whoever serves it
+            // (nghttpd, too; curl's issue 10634, mended in 8.0). Node, nghttp and h2load send several.
             var many = await RunAsync("curl", "-sS", flag, "-o", "/dev/null", "-w", "%{http_code} %{http_version}\n", version == "2" ? $"http://{world.Entry}/1" : $"http://{world.Entry}/[1-30]");
             Assert.Equal(Enumerable.Repeat($"200 {version}", version == "2" ? 1 : 30), many.Trim().Split('\n'));
             Assert.Equal("418", await RunAsync("curl", "-sS", flag, "-o", "/dev/null", "-w", "%{http_code}", $"http://{world.Entry}/teapot"));

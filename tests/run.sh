@@ -33,7 +33,7 @@ if $install || { [ "$(id -u)" = 0 ] && [ "${MESH_TESTS_INSTALL:-ask}" = always ]
 fi
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0
-results=$(mktemp -d) && trap 'rm -rf "$results"' EXIT
+results=$(mktemp -d) && trap 'rm -rf "$results"; dotnet build-server shutdown --vbcscompiler >/dev/null 2>&1' EXIT
 
 if $build; then
     echo "building (Release)"

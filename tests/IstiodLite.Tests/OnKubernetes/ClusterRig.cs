@@ -16,7 +16,8 @@ namespace Mesh.IstiodLite.Tests.OnKubernetes;
 /// <summary>A fake API server with the mesh's kinds and some objects, and control planes that serve it.</summary>
 internal sealed class ClusterRig : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    /// <summary>Longer than the minute after which each writer looks again by itself, on a machine that is busy with other tests.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(150);
     private static readonly TimeSpan _look = TimeSpan.FromMilliseconds(20);
     private readonly string _folder = Directory.CreateTempSubdirectory("istiod-lite-cluster-").FullName;
     private readonly List<ControlPlaneHost> _hosts = [];

@@ -61,6 +61,9 @@ public sealed class TunnelPipe : LoopPipe, ITunnelHandler, ILoopPipeSource, ILoo
         Input.Complete();
         _tunnel.Connection.Loop.Post(() =>
         {
+            // Nobody will read it. Where both sides have ended in order there is no reset that would give its credit back to the connection.
+            _tunnel.Consume(_kept.Length);
+            _kept.Drop(Loop.Buffers);
             if (!_inputEnded)
                 OnReset(Http2ErrorCode.CANCEL, byPeer: false, null);
             if (!_tunnel.Finished)

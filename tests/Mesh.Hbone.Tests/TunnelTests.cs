@@ -116,6 +116,29 @@ public sealed class TunnelTests
         Assert.Equal(SHA256.HashData(data), SHA256.HashData(received.ToArray()));
     }
 
+    /// <summary>More in all than the connection's window: what nobody read must not stay charged to it.</summary>
+    [Fact]
+    public async Task TunnelPipe_ClosedWithUnreadBytesAfterThePeersEnd_GivesTheConnectionsCreditBack()
+    {
+        var options = new HboneOptions();
+        var data = new byte[1024 * 1024];
+        using var rig = new TunnelRig(options);
+        rig.OnRequest = request =>
+        {
+            var pipe = TunnelPipe.Attach(request.Accept()!);
+            pipe.PeerEnded.GetAwaiter().OnCompleted(pipe.Close);
+        };
+
+        for (var sent = 0; sent <= options.Server.ConnectionWindowSize; sent += data.Length)
+        {
+            var tunnel = await rig.OpenRawAsync();
+            await using var stream = new TunnelStream(await rig.ClientLoop.InvokeAsync(() => TunnelPipe.Attach(tunnel)));
+            await stream.WriteAsync(data).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+            stream.EndWrite();
+            Assert.Equal(0, await stream.ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
+        }
+    }
+
     [Fact]
     public async Task Server_ClientOfAnotherTrustDomain_IsRefusedAndNamed()
     {

@@ -14,7 +14,7 @@ internal sealed record VerifiedToken(JwtResult Result, JsonElement Payload, Json
 /// </summary>
 internal sealed class VerifiedTokens
 {
-    /// <summary>Of one generation, in characters: 1 MiB for both generations of a rule.</summary>
+    /// <summary>Of one generation, in characters of the tokens' texts: 1 MiB for both of a rule, and their claims beside it.</summary>
     private const int Capacity = 256 * 1024;
 
     /// <summary>A longer one would push out too many others.</summary>

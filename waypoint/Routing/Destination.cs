@@ -69,7 +69,7 @@ internal sealed class Destination
 /// <summary>The routes of one port.</summary>
 internal sealed class PortRoutes
 {
-    // Fewer are asked one after the other in less time than the look-ups take.
+    // Fewer are asked one after the other: tables would be made for little.
     private const int FewestIndexed = 16;
 
     private readonly CompiledRoute[] _routes;

@@ -217,19 +217,11 @@ public sealed class HostileApplicationTests
     [InlineData("a\0b")]
     public async Task Rule_ThatWritesALineIntoAHeader_IsAnErrorAndNotASecondLine(string value)
     {
-        var requests = 0;
-        using var origin = new RawOrigin(async peer =>
-        {
-            while (await peer.ReadHeadAsync() is { Length: > 0 })
-            {
-                Interlocked.Increment(ref requests);
-                await peer.SendAsync(Good);
-            }
-        });
+        using var origin = RawOrigin.Answering(Good);
         await using var mesh = await OneService.StartAsync([origin.Port], OneService.Route(route: r => r.RequestHeaders = new V1.HeaderMutation { Set = { ["x-set"] = value } }));
         Assert.Equal(400, (int)(await mesh.GetAsync("/")).StatusCode);
         Assert.Equal("DPE", (await mesh.Waypoint.NextReportAsync()).Flags);
-        Assert.Equal(0, requests);
+        Assert.Equal(0, origin.Requests);
     }
 
     [Theory]
@@ -237,17 +229,9 @@ public sealed class HostileApplicationTests
     [InlineData("/a HTTP/1.1\r\nx-injected: 1")]
     public async Task Rewrite_ThatPutsABlankIntoTheTarget_IsAnErrorAndNotAnotherRequest(string path)
     {
-        var requests = 0;
-        using var origin = new RawOrigin(async peer =>
-        {
-            while (await peer.ReadHeadAsync() is { Length: > 0 })
-            {
-                Interlocked.Increment(ref requests);
-                await peer.SendAsync(Good);
-            }
-        });
+        using var origin = RawOrigin.Answering(Good);
         await using var mesh = await OneService.StartAsync([origin.Port], OneService.Route(f => f.Rewrite = new V1.Rewrite { Full = path }));
         Assert.Equal(400, (int)(await mesh.GetAsync("/")).StatusCode);
-        Assert.Equal(0, requests);
+        Assert.Equal(0, origin.Requests);
     }
 }

@@ -10,6 +10,7 @@ internal sealed class RawOrigin : IDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly Func<RawPeer, Task> _script;
     private int _connections;
+    private int _requests;
 
     public RawOrigin(Func<RawPeer, Task> script)
     {
@@ -21,6 +22,9 @@ internal sealed class RawOrigin : IDisposable
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     public int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>Heads of requests that were read whole.</summary>
+    public int Requests => Volatile.Read(ref _requests);
 
     /// <summary>Reads a request's head and sends this, for every request on every connection.</summary>
     public static RawOrigin Answering(string response) => new(async peer =>
@@ -50,7 +54,7 @@ internal sealed class RawOrigin : IDisposable
 
     private async Task ServeAsync(Socket socket)
     {
-        using var peer = new RawPeer(socket);
+        using var peer = new RawPeer(socket, () => Interlocked.Increment(ref _requests));
         try
         {
             await _script(peer);
@@ -63,13 +67,19 @@ internal sealed class RawOrigin : IDisposable
 }
 
 /// <summary>One connection of a <see cref="RawOrigin"/>.</summary>
-internal sealed class RawPeer(Socket socket) : IDisposable
+internal sealed class RawPeer(Socket socket, Action? headRead = null) : IDisposable
 {
     private readonly byte[] _buffer = new byte[256 * 1024];
     private string _received = string.Empty;
 
     /// <summary>Up to the empty line; empty at the end of the connection.</summary>
-    public Task<string> ReadHeadAsync() => ReadUntilAsync("\r\n\r\n");
+    public async Task<string> ReadHeadAsync()
+    {
+        var head = await ReadUntilAsync("\r\n\r\n");
+        if (head.Length > 0)
+            headRead?.Invoke();
+        return head;
+    }
 
     public async Task<string> ReadUntilAsync(string end)
     {

@@ -122,7 +122,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
             if (response.Trailers.Count > 0)
                 exchange.NotePushback(exchange.Endpoint!, Pushback.Asked(response.Status, exchange.GrpcStatus, response.Trailers, time.GetUtcNow()));
         }
-        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ClientFaultException)
+        catch (Exception e) when (e is IOException or HttpRequestException or OperationCanceledException or InvalidOperationException or ClientFaultException or ClientLeftException)
         {
             CutResponse(exchange, deadline, e);
         }
@@ -131,7 +131,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
     // Headers may be out already: the client learns by the stream's end that the response is not complete.
     private static void CutResponse(Exchange exchange, RequestDeadline deadline, Exception error)
     {
-        if (exchange.HasClientLeft)
+        if (exchange.HasClientLeft || error is ClientLeftException)
         {
             ClientLeft(exchange);
             return;

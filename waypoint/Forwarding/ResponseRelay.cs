@@ -47,6 +47,7 @@ internal static class ResponseRelay
     }
 
     /// <exception cref="IOException">The upstream's part broke.</exception>
+    /// <exception cref="ClientLeftException">The client's part broke.</exception>
     public static async Task CopyBodyAsync(Exchange exchange, UpstreamCall upstream, CancellationToken cancellation)
     {
         var output = exchange.Http.Response.BodyWriter;
@@ -59,7 +60,7 @@ internal static class ResponseRelay
             var reading = Read(upstream);
             if ((!reading.IsCompleted && (unflushed > 0 || isFirst)) || unflushed >= FlushThreshold)
             {
-                await FlushAsync(output, cancellation);
+                await FlushAsync(exchange, cancellation);
                 unflushed = 0;
             }
 
@@ -71,7 +72,7 @@ internal static class ResponseRelay
             catch (IOException) when (unflushed > 0 || isFirst)
             {
                 // What came is the client's, however the rest ends.
-                await FlushAsync(output, cancellation);
+                await FlushAsync(exchange, cancellation);
                 throw;
             }
 
@@ -87,7 +88,7 @@ internal static class ResponseRelay
 
         // Where headers went out before, the end of a response of known length makes no flush of its own.
         if (unflushed > 0 && exchange.Http.Response.HasStarted)
-            await FlushAsync(output, cancellation);
+            await FlushAsync(exchange, cancellation);
         CopyTrailers(exchange, upstream);
     }
 
@@ -118,11 +119,24 @@ internal static class ResponseRelay
         }
     }
 
-    private static async ValueTask FlushAsync(System.IO.Pipelines.PipeWriter output, CancellationToken cancellation)
+    // Kestrel takes what is written for a client that has left, and fails the flush before it says that the request is aborted: neither may look
+    // like the application's failure.
+    private static async ValueTask FlushAsync(Exchange exchange, CancellationToken cancellation)
     {
-        var flushed = await output.FlushAsync(cancellation);
+        if (exchange.HasClientLeft)
+            throw new ClientLeftException();
+        System.IO.Pipelines.FlushResult flushed;
+        try
+        {
+            flushed = await exchange.Http.Response.BodyWriter.FlushAsync(cancellation);
+        }
+        catch (Exception e) when (e is IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            throw new ClientLeftException(e);
+        }
+
         if (flushed.IsCanceled || flushed.IsCompleted)
-            throw new OperationCanceledException("the client takes no more of the response");
+            throw new ClientLeftException();
     }
 
     private static void CopyTrailers(Exchange exchange, UpstreamCall upstream)
@@ -141,3 +155,6 @@ internal static class ResponseRelay
         }
     }
 }
+
+/// <summary>The client takes no more of the response.</summary>
+internal sealed class ClientLeftException(Exception? inner = null) : Exception("the client takes no more of the response", inner);

@@ -266,7 +266,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         return new PodProxyFactory(_settings, services, _mesh, tls, certificates, TunnelOptions(), authorizer, capture, _sink, _budget, _control.Demand is { } demand ? new OnDemand(_mesh, demand, _time) : null, isTransparent);
     }
 
-    private EventLoopOptions LoopOptions() => new() { Time = _time, UnhandledException = (fault, where) => _log.Error($"unhandled in {where}: {fault}") };
+    private EventLoopOptions LoopOptions() => new() { Time = _time, BusyPoll = _settings.BusyPoll, UnhandledException = (fault, where) => _log.Error($"unhandled in {where}: {fault}") };
 
     private HboneOptions TunnelOptions()
     {

@@ -45,7 +45,7 @@ public sealed partial class EventLoop
         while (Volatile.Read(ref _stopping) == 0)
         {
             // (1)
-            var ready = events.Wait(_epoll, WaitMilliseconds());
+            var ready = WaitForEvents(events);
             if (ready < 0)
             {
                 if (Errno.Last != Errno.EINTR)

@@ -44,6 +44,7 @@ public sealed partial class EventLoop : SynchronizationContext, IDisposable
         _origin = options.Time.GetTimestamp();
         _ticksFrequency = options.Time.TimestampFrequency;
         _now = _origin;
+        _busyPoll = (long)(options.BusyPoll.TotalSeconds * TimeProvider.System.TimestampFrequency);
         if (!ReferenceEquals(options.Time, TimeProvider.System))
             _alarm = options.Time.CreateTimer(static loop => ((EventLoop)loop!).Wake(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _thread = new Thread(Run) { Name = name, IsBackground = true };

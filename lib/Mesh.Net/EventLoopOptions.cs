@@ -16,6 +16,9 @@ public sealed record EventLoopOptions
     /// <summary>Bytes one connection may move per iteration before the others have their turn. 256 KiB is one scratch buffer.</summary>
     public int BytesPerIteration { get; init; } = 256 * 1024;
 
+    /// <summary>How long a loop looks for events before it sleeps, while that pays (see docs/performance.md); zero: it always sleeps at once.</summary>
+    public TimeSpan BusyPoll { get; init; } = TimeSpan.FromMicroseconds(50);
+
     /// <summary>How long a listener rests after the process ran out of descriptors.</summary>
     public TimeSpan AcceptBackoff { get; init; } = TimeSpan.FromMilliseconds(100);
 }

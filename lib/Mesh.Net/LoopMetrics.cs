@@ -10,6 +10,7 @@ public sealed class LoopMetrics
     private long _activeTimers;
     private long _unhandledExceptions;
     private long _acceptBackoffs;
+    private long _vainLooks;
 
     internal LoopMetrics(EventLoop loop) => _loop = loop;
 
@@ -37,6 +38,9 @@ public sealed class LoopMetrics
     /// <summary>How often a listener rested because the process had no descriptor left.</summary>
     public long AcceptBackoffs => Volatile.Read(ref _acceptBackoffs);
 
+    /// <summary>How often the loop looked for events for the whole of <see cref="EventLoopOptions.BusyPoll"/> and slept after all: processor time for nothing.</summary>
+    public long VainLooks => Volatile.Read(ref _vainLooks);
+
     // Single writer: a plain read and a volatile write, no interlocked operation on the data path.
     internal void CountIteration(int readyEvents)
     {
@@ -49,6 +53,8 @@ public sealed class LoopMetrics
     internal void SetTimers(int count) => Volatile.Write(ref _activeTimers, count);
 
     internal void CountUnhandled() => Volatile.Write(ref _unhandledExceptions, _unhandledExceptions + 1);
+
+    internal void CountVainLook() => Volatile.Write(ref _vainLooks, _vainLooks + 1);
 
     internal void CountAcceptBackoff() => Volatile.Write(ref _acceptBackoffs, _acceptBackoffs + 1);
 }

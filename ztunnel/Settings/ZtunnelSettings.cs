@@ -41,6 +41,9 @@ internal sealed record ZtunnelSettings
     /// <summary>What to do with a policy that has fields this version does not know.</summary>
     public UnknownPolicy UnknownPolicyField { get; init; } = UnknownPolicy.Deny;
 
+    /// <summary>How long a loop looks for events before it sleeps, while that pays; zero: never.</summary>
+    public TimeSpan BusyPoll { get; init; } = TimeSpan.FromMicroseconds(50);
+
     /// <summary>Connections between two pods of this node go from socket to socket, without a tunnel.</summary>
     public bool SameNodeFastPath { get; init; }
 

@@ -20,6 +20,7 @@ internal static class NodeMetrics
         PerLoop("ztunnel_loop_rented_bytes", "Buffers of a loop that are in use (unstable).", l => l.Metrics.RentedBytes, "bytes");
         PerLoop("ztunnel_loop_retained_bytes", "Buffers of a loop that are kept for reuse (unstable).", l => l.Metrics.RetainedBytes, "bytes");
         PerLoop("ztunnel_loop_timers", "Timers of a loop that are waiting (unstable).", l => l.Metrics.ActiveTimers);
+        PerLoop("ztunnel_loop_vain_looks", "Times that a loop looked for events before it slept and found none (unstable).", l => l.Metrics.VainLooks);
         PerLoop("ztunnel_loop_unhandled_exceptions", "Faults of this program that a loop caught (unstable).", l => l.Metrics.UnhandledExceptions);
         registry.SampledGauge("ztunnel_waiting_bytes", "Bytes that wait for slow applications (unstable).", samples => samples.Write(budget.Used), "bytes");
     }

@@ -42,6 +42,9 @@ internal static unsafe partial class Libc
     internal static partial int eventfd(uint initial, int flags);
 
     [LibraryImport(C)]
+    internal static partial int sched_yield();
+
+    [LibraryImport(C)]
     internal static partial int malloc_trim(nuint pad);
 
     internal const int O_RDONLY = 0;

@@ -79,7 +79,33 @@ public sealed class TestMesh : IAsyncDisposable
 
     public async Task<string> AddressOfAsync(string pod) => (await StatusAsync()).Pods.Single(p => p.Name == pod).Address;
 
+    /// <summary>The daemon's process, as this machine numbers it.</summary>
+    public string Daemon => Processes().Single(p => Read(p, "cmdline") is { } line && line.StartsWith(Repository.Program("meshctl") + "\0daemon\0", StringComparison.Ordinal) && line.Contains($"\0{Name}\0", StringComparison.Ordinal));
+
+    /// <summary>A component's process, as this machine numbers it; the mesh has numbers of its own.</summary>
+    public async Task<string> ProcessOfAsync(string component)
+    {
+        var own = (await StatusAsync()).Components.Single(c => c.Name == component).ProcessId;
+        var numbers = new FileInfo($"/proc/{Daemon}/ns/pid_for_children").LinkTarget;
+        return Processes().Single(p => new FileInfo($"/proc/{p}/ns/pid").LinkTarget == numbers
+            && Read(p, "status")?.Split('\n').FirstOrDefault(l => l.StartsWith("NSpid:", StringComparison.Ordinal))?.Split('\t')[^1] == own.ToString(CultureInfo.InvariantCulture));
+    }
+
     public async Task<string> LogAsync(string target) => (await MeshctlAsync("logs", target)).Output;
+
+    private static IEnumerable<string> Processes() => Directory.EnumerateDirectories("/proc").Select(d => Path.GetFileName(d)).Where(d => int.TryParse(d, out _));
+
+    private static string? Read(string process, string file)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/{file}");
+        }
+        catch (IOException)
+        {
+            return null; // it ended while we looked
+        }
+    }
 
     private List<string> CommandLine(string[] arguments)
     {

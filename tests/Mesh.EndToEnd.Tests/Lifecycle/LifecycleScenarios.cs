@@ -62,21 +62,8 @@ internal static class LifecycleScenarios
 
     public static async Task KillDaemonAsync(TestMesh mesh)
     {
-        var daemon = Directory.EnumerateDirectories("/proc").Select(d => Path.GetFileName(d)).Where(d => int.TryParse(d, out _))
-            .Single(d => ReadCommandLine(d) is { } line && line.StartsWith(Repository.Program("meshctl") + "\0daemon\0", StringComparison.Ordinal) && line.Contains($"\0{mesh.Name}\0", StringComparison.Ordinal));
+        var daemon = mesh.Daemon;
         (await Command.RunAsync(["sh", "-c", $"kill -s KILL {daemon}"])).Expect(0);
         await Wait.UntilAsync(() => !Directory.Exists($"/proc/{daemon}"), () => "the end of the daemon");
-    }
-
-    private static string? ReadCommandLine(string process)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{process}/cmdline");
-        }
-        catch (IOException)
-        {
-            return null;
-        }
     }
 }

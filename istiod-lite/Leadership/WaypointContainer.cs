@@ -13,13 +13,13 @@ internal static class WaypointContainer
     // The user that the image runs as; Istio's.
     private const int User = 1337;
 
-    public static JsonObject Of(Gateway gateway, string account, MeshSettings mesh, WaypointSettings settings, string network) => new()
+    public static JsonObject Of(Gateway gateway, string account, MeshSettings mesh, WaypointSettings settings, string network, ProxyRun run) => new()
     {
         // Istio's name: overlays that people have written for its waypoints find the container.
         ["name"] = "istio-proxy",
         ["image"] = settings.Image,
         ["ports"] = new JsonArray(Port("hbone", 15008), Port("metrics", 15020), Port("status-port", 15021)),
-        ["env"] = new JsonArray(
+        ["env"] = new JsonArray([
             Field("POD_NAME", "metadata.name"),
             Field("POD_NAMESPACE", "metadata.namespace"),
             Field("INSTANCE_IP", "status.podIP"),
@@ -30,7 +30,9 @@ internal static class WaypointContainer
             Value("NETWORK", network),
             Value("XDS_ADDRESS", $"https://{settings.DiscoveryAddress}"),
             Value("XDS_ROOT_CA", $"{Roots}/{RootDistribution.Key}"),
-            Value("AUTH_TOKEN", $"{Tokens}/istio-token")),
+            Value("AUTH_TOKEN", $"{Tokens}/istio-token"),
+            .. ProxyConfigs.Variables(run).Select(v => Value(v.Key, v.Value)),
+        ]),
         ["startupProbe"] = Probe(delay: 1, period: 1, failures: 30),
         ["readinessProbe"] = Probe(delay: 0, period: 15, failures: 4),
         ["resources"] = new JsonObject

@@ -69,7 +69,7 @@ internal sealed class WaypointDeployments : LeaderTask, IAsyncDisposable
             return false;
         if (settings.Revision.Length > 0 && gateway.Meta.Label(WellKnown.Revision) is { Length: > 0 } revision && revision != settings.Revision)
             return false;
-        return !int.TryParse(gateway.Meta.Annotation(WaypointTemplate.ControllerVersionAnnotation), NumberStyles.None, CultureInfo.InvariantCulture, out var version) || version <= WaypointTemplate.ControllerVersion;
+        return !int.TryParse(gateway.Meta.Annotation(WaypointMetadata.ControllerVersionAnnotation), NumberStyles.None, CultureInfo.InvariantCulture, out var version) || version <= WaypointTemplate.ControllerVersion;
     }
 
     /// <summary>Made once; an existing one is somebody's, and stays as it is.</summary>
@@ -92,10 +92,11 @@ internal sealed class WaypointDeployments : LeaderTask, IAsyncDisposable
 
     private async Task DeployAsync(Gateway gateway, Translated state, CancellationToken cancellation)
     {
-        var network = state.Resources.Namespaces.FirstOrDefault(n => n.Name == state.Settings.SystemNamespace)?.Meta.Label(WellKnown.Network) ?? string.Empty;
+        var network = WaypointMetadata.NetworkOf(state.Resources, state.Settings);
+        var run = ProxyConfigs.For(state.Resources, state.Settings, gateway.Namespace, WaypointMetadata.PodLabels(gateway, network));
         var overlays = await OverlaysAsync(gateway, state, cancellation);
         await StampAsync(gateway, cancellation);
-        foreach (var item in WaypointTemplate.Of(gateway, state.Settings, _settings, network, overlays))
+        foreach (var item in WaypointTemplate.Of(gateway, state.Settings, _settings, network, run, overlays))
         {
             var key = (item.Type, item.Namespace, item.Name);
             var wanted = item.Body.ToJsonString();
@@ -124,7 +125,7 @@ internal sealed class WaypointDeployments : LeaderTask, IAsyncDisposable
     private async Task StampAsync(Gateway gateway, CancellationToken cancellation)
     {
         var version = WaypointTemplate.ControllerVersion.ToString(CultureInfo.InvariantCulture);
-        if (gateway.Meta.Annotation(WaypointTemplate.ControllerVersionAnnotation) == version)
+        if (gateway.Meta.Annotation(WaypointMetadata.ControllerVersionAnnotation) == version)
             return;
         var type = await _client.FindAsync(new ResourceChoice("gateway.networking.k8s.io", "gateways", "Gateway", true, ["v1", "v1beta1"]), cancellation);
         if (type is null)
@@ -134,7 +135,7 @@ internal sealed class WaypointDeployments : LeaderTask, IAsyncDisposable
             ["apiVersion"] = type.ApiVersion,
             ["kind"] = type.Kind,
             // Whoever deleted and made it anew meanwhile gets no half object from us.
-            ["metadata"] = new JsonObject { ["name"] = gateway.Name, ["namespace"] = gateway.Namespace, ["uid"] = gateway.Meta.Uid, ["annotations"] = new JsonObject { [WaypointTemplate.ControllerVersionAnnotation] = version } },
+            ["metadata"] = new JsonObject { ["name"] = gateway.Name, ["namespace"] = gateway.Namespace, ["uid"] = gateway.Meta.Uid, ["annotations"] = new JsonObject { [WaypointMetadata.ControllerVersionAnnotation] = version } },
         };
         await _client.MergeAsync(type, gateway.Namespace, gateway.Name, body, null, cancellation);
     }

@@ -23,26 +23,18 @@ internal static class WaypointTemplate
 {
     /// <summary>Of this program; a Gateway that a newer controller has taken over is left to it.</summary>
     public const int ControllerVersion = 5;
-    public const string ControllerVersionAnnotation = "gateway.istio.io/controller-version";
-    private const string NameOverride = "gateway.istio.io/name-override";
-    private const string ServiceType = "networking.istio.io/service-type";
-    private const string ManagedValue = "istio.io-mesh-controller";
 
-    public static string NameOf(Gateway gateway) => gateway.Meta.Annotation(NameOverride) is { Length: > 0 } name ? name : gateway.Name;
-
-    public static string AccountOf(Gateway gateway) => gateway.Meta.Annotation(WellKnown.GatewayServiceAccount) is { Length: > 0 } name ? name : NameOf(gateway);
-
+    /// <param name="gateway">Of class istio-waypoint.</param>
+    /// <param name="mesh">Of everything.</param>
+    /// <param name="settings">Of all waypoints.</param>
+    /// <param name="network">Of the system namespace; empty: none.</param>
+    /// <param name="run">What ProxyConfigs say.</param>
     /// <param name="overlays">Of the Gateway's own parameters and of its class; the later counts more.</param>
-    public static IEnumerable<WaypointObject> Of(Gateway gateway, MeshSettings mesh, WaypointSettings settings, string network, IReadOnlyList<WaypointOverlay> overlays)
+    public static IEnumerable<WaypointObject> Of(Gateway gateway, MeshSettings mesh, WaypointSettings settings, string network, ProxyRun run, IReadOnlyList<WaypointOverlay> overlays)
     {
-        var labels = Carried(gateway, gateway.InfrastructureLabels.Count > 0 ? gateway.InfrastructureLabels : gateway.Meta.Labels);
-        labels[WellKnown.GatewayManaged] = ManagedValue;
-        labels[WellKnown.GatewayName] = gateway.Name;
-        labels["gateway.networking.k8s.io/gateway-class-name"] = gateway.ClassName;
-        if (network.Length > 0)
-            labels.TryAdd(WellKnown.Network, network);
-        var annotations = Carried(gateway, gateway.InfrastructureAnnotations.Count > 0 ? gateway.InfrastructureAnnotations : gateway.Meta.Annotations);
-        var name = NameOf(gateway);
+        var labels = WaypointMetadata.Labels(gateway, network);
+        var annotations = WaypointMetadata.Annotations(gateway);
+        var name = WaypointMetadata.NameOf(gateway);
         WaypointObject Made(ResourceType type, string objectName, string overlay, JsonObject body, bool onlyWhereAsked = false)
         {
             var patches = overlays.Select(o => o.For(overlay)).OfType<JsonObject>().ToList();
@@ -53,7 +45,7 @@ internal static class WaypointTemplate
             var metadata = (JsonObject)result["metadata"]!;
             metadata["name"] = objectName;
             metadata["namespace"] = gateway.Namespace;
-            (metadata["labels"] as JsonObject)![WellKnown.GatewayManaged] = ManagedValue;
+            (metadata["labels"] as JsonObject)![WellKnown.GatewayManaged] = WaypointMetadata.ManagedValue;
             return new WaypointObject(type, gateway.Namespace, objectName, onlyWhereAsked && patches.Count == 0 ? [] : result);
         }
 
@@ -70,14 +62,14 @@ internal static class WaypointTemplate
             }),
         };
 
-        yield return Made(ResourceTypes.ServiceAccounts, AccountOf(gateway), "serviceAccount", new JsonObject { ["metadata"] = Metadata() });
+        yield return Made(ResourceTypes.ServiceAccounts, WaypointMetadata.AccountOf(gateway), "serviceAccount", new JsonObject { ["metadata"] = Metadata() });
         yield return Made(ResourceTypes.Deployments, name, "deployment", new JsonObject
         {
             ["metadata"] = Metadata(),
             ["spec"] = new JsonObject
             {
                 ["selector"] = new JsonObject { ["matchLabels"] = new JsonObject { [WellKnown.GatewayName] = gateway.Name } },
-                ["template"] = PodTemplate(gateway, name, labels, annotations, mesh, settings, network),
+                ["template"] = PodTemplate(gateway, annotations, mesh, settings, network, run),
             },
         });
         yield return Made(ResourceTypes.Services, name, "service", new JsonObject { ["metadata"] = ServiceMetadata(Metadata()), ["spec"] = ServiceSpec(gateway) });
@@ -92,11 +84,6 @@ internal static class WaypointTemplate
             yield return budget;
     }
 
-    /// <summary>Labels and annotations of the Gateway API itself mean the Gateway, what kubectl keeps means nothing.</summary>
-    private static SortedDictionary<string, string> Carried(Gateway gateway, IReadOnlyDictionary<string, string> from) => new(
-        from.Where(p => !p.Key.StartsWith("gateway.networking.k8s.io/", StringComparison.Ordinal) && !p.Key.StartsWith("kubectl.kubernetes.io/", StringComparison.Ordinal)
-            && p.Key is not (ControllerVersionAnnotation or NameOverride or ServiceType)).ToDictionary(), StringComparer.Ordinal);
-
     private static JsonObject ServiceMetadata(JsonObject metadata)
     {
         ((JsonObject)metadata["annotations"]!)[WellKnown.TrafficDistribution] = "PreferClose";
@@ -110,26 +97,15 @@ internal static class WaypointTemplate
             ports.Add(new JsonObject { ["name"] = listener.Name, ["port"] = listener.Port, ["protocol"] = "TCP", ["appProtocol"] = listener.Protocol.ToLowerInvariant() });
         return new JsonObject
         {
-            ["type"] = gateway.Meta.Annotation(ServiceType) is { Length: > 0 } type ? type : "ClusterIP",
+            ["type"] = gateway.Meta.Annotation(WaypointMetadata.ServiceType) is { Length: > 0 } type ? type : "ClusterIP",
             ["ipFamilyPolicy"] = "PreferDualStack",
             ["selector"] = new JsonObject { [WellKnown.GatewayName] = gateway.Name },
             ["ports"] = ports,
         };
     }
 
-    private static JsonObject PodTemplate(
-        Gateway gateway, string name, SortedDictionary<string, string> labels, SortedDictionary<string, string> annotations, MeshSettings mesh, WaypointSettings settings, string network)
+    private static JsonObject PodTemplate(Gateway gateway, SortedDictionary<string, string> annotations, MeshSettings mesh, WaypointSettings settings, string network, ProxyRun run)
     {
-        var podLabels = new SortedDictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["sidecar.istio.io/inject"] = "false",
-            // The waypoint is the mesh's own hop: nobody captures its traffic, unless a person says so.
-            ["istio.io/dataplane-mode"] = "none",
-            ["service.istio.io/canonical-name"] = name,
-            ["service.istio.io/canonical-revision"] = "latest",
-        };
-        foreach (var (key, value) in labels)
-            podLabels[key] = value;
         var podAnnotations = new SortedDictionary<string, string>(annotations, StringComparer.Ordinal)
         {
             [WellKnown.Revision] = mesh.Revision.Length > 0 ? mesh.Revision : "default",
@@ -139,14 +115,14 @@ internal static class WaypointTemplate
         };
         return new JsonObject
         {
-            ["metadata"] = new JsonObject { ["labels"] = Json(podLabels), ["annotations"] = Json(podAnnotations) },
+            ["metadata"] = new JsonObject { ["labels"] = Json(WaypointMetadata.PodLabels(gateway, network)), ["annotations"] = Json(podAnnotations) },
             ["spec"] = new JsonObject
             {
-                ["serviceAccountName"] = AccountOf(gateway),
+                ["serviceAccountName"] = WaypointMetadata.AccountOf(gateway),
                 // A waypoint asks the API server nothing: it has no credentials for it, only a token that the control plane alone accepts.
                 ["automountServiceAccountToken"] = false,
                 ["terminationGracePeriodSeconds"] = 30,
-                ["containers"] = new JsonArray(WaypointContainer.Of(gateway, AccountOf(gateway), mesh, settings, network)),
+                ["containers"] = new JsonArray(WaypointContainer.Of(gateway, WaypointMetadata.AccountOf(gateway), mesh, settings, network, run)),
                 ["volumes"] = WaypointContainer.Volumes(),
             },
         };

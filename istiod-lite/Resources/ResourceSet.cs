@@ -36,6 +36,7 @@ internal sealed class ResourceSet
     public IReadOnlyList<RequestAuthentication> RequestAuthentications => Of<RequestAuthentication>();
     public IReadOnlyList<RateLimitPolicy> RateLimitPolicies => Of<RateLimitPolicy>();
     public IReadOnlyList<TelemetryResource> Telemetries => Of<TelemetryResource>();
+    public IReadOnlyList<ProxyConfigResource> ProxyConfigs => Of<ProxyConfigResource>();
     public IReadOnlyList<VirtualService> VirtualServices => Of<VirtualService>();
     public IReadOnlyList<DestinationRule> DestinationRules => Of<DestinationRule>();
     public IReadOnlyList<ConfigMap> ConfigMaps => Of<ConfigMap>();

@@ -19,6 +19,7 @@ internal static class Findings
         AddBindings(problems, input);
         AddHosts(problems, input);
         LabelFindings.Add(problems, input.Resources);
+        ProxyConfigFindings.Add(problems, input);
         var endpoints = new EndpointIndex(input.Workloads);
         PolicyFindings.Add(problems, input);
         RuleFindings.Add(problems, input, endpoints);

@@ -68,6 +68,8 @@ internal static class MeshConfigReader
         if (mesh.Find("defaultConfig") is YamlMapping config && config.Find("tracing") is YamlMapping tracing
             && new FieldReader(tracing, "mesh.defaultConfig.tracing", faults).Double("sampling", 0, 100) is { } sampling)
             settings = settings with { TraceSampling = sampling };
+        if (mesh.Find("defaultConfig") is YamlMapping proxies && new FieldReader(proxies, "mesh.defaultConfig", faults) is var reader)
+            settings = settings with { ProxyDefaults = new ProxyRun(reader.Int("concurrency", minimum: 0), reader.StringMap("proxyMetadata") ?? settings.ProxyDefaults.Environment) };
     }
 
     private static EntryVisibility Visibility(FieldReader reader, string name) =>

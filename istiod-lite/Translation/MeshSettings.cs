@@ -53,6 +53,8 @@ internal sealed record MeshSettings
     public AccessLogSettings AccessLog { get; init; } = new(string.Empty, string.Empty, IsJson: false);
     /// <summary>Percent of requests that bring no decision; MeshConfig.defaultConfig.tracing.sampling, Istio's default otherwise.</summary>
     public double TraceSampling { get; init; } = 1;
+    /// <summary>MeshConfig.defaultConfig: concurrency and proxyMetadata.</summary>
+    public ProxyRun ProxyDefaults { get; init; } = ProxyRun.Unsaid;
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     public bool IsDefaultTrustDomain => TrustDomain is "cluster.local";

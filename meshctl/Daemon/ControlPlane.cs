@@ -121,6 +121,29 @@ internal sealed class ControlPlane(Executables programs, string certificateTtl, 
         return streams.RootElement.EnumerateArray().All(s => !s.GetProperty("pending").GetBoolean() && s.GetProperty("types").EnumerateArray().All(t => t.GetProperty("synced").GetBoolean()));
     }
 
+    /// <summary>What ProxyConfigs add to the environment of each waypoint, by namespace/name. Null: it does not answer now.</summary>
+    public async Task<Dictionary<string, SortedDictionary<string, string>>?> TryWaypointEnvironmentsAsync(CancellationToken cancel)
+    {
+        try
+        {
+            await _http.GetStringAsync(new Uri("/debug/refresh", UriKind.Relative), cancel);
+            return ReadEnvironments(await _http.GetStringAsync(new Uri("/debug/waypoints", UriKind.Relative), cancel));
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancel.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    internal static Dictionary<string, SortedDictionary<string, string>> ReadEnvironments(string page)
+    {
+        using var waypoints = JsonDocument.Parse(page);
+        return waypoints.RootElement.EnumerateObject().ToDictionary(
+            w => w.Name,
+            w => new SortedDictionary<string, string>(w.Value.GetProperty("environment").EnumerateObject().ToDictionary(v => v.Name, v => v.Value.GetString() ?? string.Empty, StringComparer.Ordinal), StringComparer.Ordinal),
+            StringComparer.Ordinal);
+    }
+
     private async Task<List<DocumentProblem>> ProblemsAsync(CancellationToken cancel) =>
         await _http.GetFromJsonAsync("/debug/problems", ControlJson.Default.ListDocumentProblem, cancel) ?? [];
 

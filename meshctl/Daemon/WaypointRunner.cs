@@ -19,10 +19,10 @@ internal sealed class WaypointRunner(PodRegistry pods, ControlPlane? controlPlan
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(30);
 
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly ConcurrentDictionary<string, Pod> _running = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (Pod Pod, SortedDictionary<string, string> Added)> _running = new(StringComparer.Ordinal);
 
     /// <summary>By the name of their process.</summary>
-    public IReadOnlyList<(string Component, Pod Pod)> Running => [.. _running.Values.Select(p => (ComponentName(p), p))];
+    public IReadOnlyList<(string Component, Pod Pod)> Running => [.. _running.Values.Select(r => (ComponentName(r.Pod), r.Pod))];
 
     /// <summary>Makes the running waypoints those that the documents ask for.</summary>
     public async Task ReconcileAsync(IEnumerable<MeshDocument> documents, CancellationToken cancel)
@@ -33,15 +33,32 @@ internal sealed class WaypointRunner(PodRegistry pods, ControlPlane? controlPlan
         try
         {
             var wanted = documents.Where(d => d.Kind == "Gateway" && d.TextAt("spec", "gatewayClassName") == "istio-waypoint").ToDictionary(d => d.Key, StringComparer.Ordinal);
-            foreach (var (key, pod) in _running.Where(r => !wanted.ContainsKey(r.Key)).ToList())
+            foreach (var (key, (pod, _)) in _running.Where(r => !wanted.ContainsKey(r.Key)).ToList())
             {
                 await components.StopAsync(ComponentName(pod));
                 await pods.DeleteAsync(pod);
                 _running.TryRemove(key, out _);
             }
 
-            foreach (var gateway in wanted.Values.Where(d => !_running.ContainsKey(d.Key)))
-                _running[gateway.Key] = await StartAsync(gateway, controlPlane, cancel);
+            if (wanted.Count == 0)
+                return;
+            var environments = await controlPlane.TryWaypointEnvironmentsAsync(cancel);
+            foreach (var gateway in wanted.Values)
+            {
+                var added = environments?.GetValueOrDefault($"{gateway.Namespace}/{gateway.Name}");
+                if (!_running.TryGetValue(gateway.Key, out var running))
+                {
+                    added ??= new SortedDictionary<string, string>(StringComparer.Ordinal);
+                    _running[gateway.Key] = (await StartAsync(gateway, controlPlane, added, cancel), added);
+                }
+                else if (added is not null && !added.SequenceEqual(running.Added))
+                {
+                    // As a Deployment whose template changed; its pod, and so its address, stays.
+                    await components.StopAsync(ComponentName(running.Pod));
+                    await LaunchAsync(running.Pod, gateway, controlPlane, added, cancel);
+                    _running[gateway.Key] = (running.Pod, added);
+                }
+            }
         }
         finally
         {
@@ -57,7 +74,7 @@ internal sealed class WaypointRunner(PodRegistry pods, ControlPlane? controlPlan
 
     private static string ComponentName(Pod pod) => $"waypoint-{pod.Request.Namespace}-{pod.Request.Name}";
 
-    private async Task<Pod> StartAsync(MeshDocument gateway, ControlPlane plane, CancellationToken cancel)
+    private async Task<Pod> StartAsync(MeshDocument gateway, ControlPlane plane, SortedDictionary<string, string> added, CancellationToken cancel)
     {
         var request = new RunRequest
         {
@@ -75,10 +92,10 @@ internal sealed class WaypointRunner(PodRegistry pods, ControlPlane? controlPlan
                 ["service.istio.io/canonical-revision"] = "latest",
             },
         };
-        return await pods.CreateAsync(request, pod => LaunchAsync(pod, gateway, plane, cancel), cancel);
+        return await pods.CreateAsync(request, pod => LaunchAsync(pod, gateway, plane, added, cancel), cancel);
     }
 
-    private async Task LaunchAsync(Pod pod, MeshDocument gateway, ControlPlane plane, CancellationToken cancel)
+    private async Task LaunchAsync(Pod pod, MeshDocument gateway, ControlPlane plane, SortedDictionary<string, string> added, CancellationToken cancel)
     {
         var environment = ControlPlane.ProxyEnvironment(await plane.TokenAsync("workload", $"{gateway.Namespace}/{pod.Request.ServiceAccount}/{pod.Request.Name}", cancel));
         environment["POD_NAME"] = pod.Request.Name;
@@ -88,17 +105,19 @@ internal sealed class WaypointRunner(PodRegistry pods, ControlPlane? controlPlan
         environment["GATEWAY_NAME"] = gateway.Name;
         environment["NODE_NAME"] = AddressPlan.NodeName(pod.Node);
         environment["SECRET_TTL"] = plane.CertificateTtl;
+        foreach (var (name, value) in added)
+            environment[name] = value;
 
-        var name = ComponentName(pod);
+        var component = ComponentName(pod);
         components.Start(new ComponentPlan
         {
-            Name = name,
+            Name = component,
             Where = AddressPlan.NodeName(pod.Node),
             Command = [.. Namespaces.EnterPod(pod.NetworkNamespacePath, pod.Hosts, pod.Resolver, "/"), plane.Programs.Waypoint],
             Environment = environment,
-            Log = components.LogOf(name),
+            Log = components.LogOf(component),
         });
         using var http = new HttpClient { BaseAddress = new Uri($"http://{pod.Address}:15021"), Timeout = TimeSpan.FromSeconds(5) };
-        await ReadinessProbe.WaitAsync(http, "/healthz/ready", name, components.LogOf(name), ReadyDeadline, time, cancel);
+        await ReadinessProbe.WaitAsync(http, "/healthz/ready", component, components.LogOf(component), ReadyDeadline, time, cancel);
     }
 }

@@ -34,6 +34,7 @@ internal static class KnownKinds
         new(Networking, "ServiceEntry", _networkingVersions, true, EntryDecoder.ServiceEntry),
         new(Networking, "VirtualService", _networkingVersions, true, VirtualServiceDecoder.Decode),
         new(Networking, "DestinationRule", _networkingVersions, true, DestinationRuleDecoder.Decode),
+        new(Networking, "ProxyConfig", ["v1beta1"], true, ProxyConfigDecoder.Decode),
         new(Security, "PeerAuthentication", _securityVersions, true, SecurityDecoder.PeerAuthentication),
         new(Security, "AuthorizationPolicy", _securityVersions, true, SecurityDecoder.AuthorizationPolicy),
         new(Security, "RequestAuthentication", _securityVersions, true, SecurityDecoder.RequestAuthentication),
@@ -63,7 +64,7 @@ internal static class KnownKinds
     /// <summary>Kinds that mean something to Istio's proxies. They are let in, so that documents can be shared, and their writers are told.</summary>
     private static readonly HashSet<string> _withoutEffect = new(StringComparer.Ordinal)
     {
-        $"{Networking}/Sidecar", $"{Networking}/Gateway", $"{Networking}/EnvoyFilter", $"{Networking}/ProxyConfig",
+        $"{Networking}/Sidecar", $"{Networking}/Gateway", $"{Networking}/EnvoyFilter",
         "extensions.istio.io/WasmPlugin",
     };
 

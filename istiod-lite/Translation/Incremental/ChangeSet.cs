@@ -20,6 +20,8 @@ internal sealed class ChangeSet(IReadOnlyList<ResourceChange> changes)
         Pod or EndpointSlice or Node or WorkloadEntry or WorkloadGroup or ServiceEntry or ServiceAccount => false,
         // Part of every service behind a waypoint.
         TelemetryResource => true,
+        // Nothing that is sent depends on it.
+        ProxyConfigResource => false,
         TargetedPolicy or PeerAuthentication or VirtualService or DestinationRule or GatewayRoute => false,
         // Namespaces, Gateways and their classes; and kinds whose dependents nobody has written down.
         _ => true,

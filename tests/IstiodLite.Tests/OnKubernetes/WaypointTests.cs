@@ -97,6 +97,28 @@ public sealed class WaypointTests
     }
 
     [Fact]
+    public async Task ProxyConfig_IsTheContainersEnvironment_AndFollowsItsChange()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put(Gateway("wp"));
+        rig.Put(Config(2));
+        await rig.ControlPlaneAsync();
+        await rig.ObjectAsync("apps", "deployments", "shop", "wp", d => Variable(d, "WORKER_THREADS") == "2" && Variable(d, "COLOUR") == "blue");
+
+        rig.Put(Config(1));
+        await rig.ObjectAsync("apps", "deployments", "shop", "wp", d => Variable(d, "WORKER_THREADS") == "1");
+        rig.Delete("networking.istio.io", "proxyconfigs", "shop", "run");
+        await rig.ObjectAsync("apps", "deployments", "shop", "wp", d => Variable(d, "WORKER_THREADS") is null && Variable(d, "GATEWAY_NAME") == "wp");
+
+        static string Config(int threads) => $$"""
+            {"apiVersion":"networking.istio.io/v1beta1","kind":"ProxyConfig","metadata":{"name":"run","namespace":"shop"},
+             "spec":{"concurrency":{{threads}},"environmentVariables":{"COLOUR":"blue"} } }
+            """;
+        static string? Variable(JsonObject deployment, string name) =>
+            (string?)deployment["spec"]!["template"]!["spec"]!["containers"]![0]!["env"]!.AsArray().FirstOrDefault(v => (string?)v!["name"] == name)?["value"];
+    }
+
+    [Fact]
     public async Task ObjectThatIsNotOurs_IsLeftAlone_AndAnEventSaysSo()
     {
         await using var rig = await ClusterRig.StartAsync();

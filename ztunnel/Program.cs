@@ -10,11 +10,13 @@ switch (args.FirstOrDefault() ?? "proxy")
     case "version" or "--version":
         Console.WriteLine(VersionDump.Text);
         return ExitCodes.Ok;
+    case "probe":
+        return await Mesh.Ztunnel.Probe.ProbeProgram.RunAsync(args[1..], TimeProvider.System);
     case "help" or "--help":
-        Console.WriteLine("ztunnel [proxy|version|help]: settings come from the environment, see ztunnel/README.md");
+        Console.WriteLine("ztunnel [proxy|probe|version|help]: settings come from the environment, see ztunnel/README.md");
         return ExitCodes.Ok;
     case var unknown:
-        Console.Error.WriteLine($"ztunnel: unknown command '{unknown}' (known: proxy, version, help)");
+        Console.Error.WriteLine($"ztunnel: unknown command '{unknown}' (known: proxy, probe, version, help)");
         return ExitCodes.Failure;
 }
 

@@ -1,9 +1,9 @@
 using CommandLine;
 
 using Mesh.Kubernetes;
-using Mesh.Kubernetes.Connection;
 using Mesh.Kubernetes.Requests;
 using Mesh.Meshctl.Install;
+using Mesh.Meshctl.Install.Probe;
 using Mesh.Meshctl.Local;
 using Mesh.Runtime;
 
@@ -17,6 +17,9 @@ internal sealed class InstallOptions : ChartOptions
 
     [Option("wait", Default = "5m", HelpText = "How long to wait until control plane and agents run; 0 does not wait.")]
     public string Wait { get; set; } = string.Empty;
+
+    [Option("probe", HelpText = "Afterwards let a pair of pods speak through the mesh, and remove them again.")]
+    public bool Probe { get; set; }
 }
 
 [Verb("upgrade", HelpText = "Bring an installed mesh to this version and these values; objects that this version no longer has are removed.")]
@@ -34,14 +37,35 @@ internal sealed class UninstallOptions : ChartOptions
 }
 
 [Verb("check", HelpText = "Look at a cluster: can the mesh be installed, what would be in its way, what to do about it.")]
-internal sealed class CheckOptions : ClusterOptions;
+internal sealed class CheckOptions : ClusterOptions
+{
+    [Option("probe", HelpText = "Of an installed mesh: let a pair of pods speak through it, and remove them again.")]
+    public bool Probe { get; set; }
+
+    [Option("probe-timeout", Default = "2m", HelpText = "How long the probe may take.")]
+    public string ProbeTimeout { get; set; } = InstallCommand.ProbePatience;
+
+    [Option("dry-run", HelpText = "With --probe: print what would be put into the cluster for a moment, and change nothing.")]
+    public bool DryRun { get; set; }
+}
 
 /// <summary>The commands for people without Helm.</summary>
 internal static class InstallCommand
 {
+    public const string ProbePatience = "2m";
+
     public const string Headline = "The mesh, rendered from deploy/helm/mesh with its default values: meshctl install --dry-run";
 
-    public static Task<int> RunAsync(InstallOptions options, TimeProvider time) => WithClusterAsync(options, time, options.Render(), async (client, installer, manifest, cancel) =>
+    public static async Task<int> RunAsync(InstallOptions options, TimeProvider time)
+    {
+        var manifest = options.Render();
+        var code = await WithClusterAsync(options, time, manifest, (client, installer, _, cancel) => InstallAsync(options, client, installer, manifest, cancel));
+        if (options is { DryRun: true, Probe: true })
+            Console.Write(new ProbeObjects("mesh-probe-0", MeshProbe.ImageOf(manifest.Objects.First(o => o.Kind == "DaemonSet").Body)).ToYaml());
+        return code;
+    }
+
+    private static async Task InstallAsync(InstallOptions options, KubeClient client, Installer installer, Manifest manifest, CancellationToken cancel)
     {
         var results = await new Preflight(client, options.Namespace).RunAsync(cancel);
         Print(results.Where(r => r.Outcome is not CheckOutcome.Passed));
@@ -49,8 +73,10 @@ internal static class InstallCommand
             throw new MeshctlException(ExitCodes.Configuration, "nothing was changed: a check failed (see above). Mend it, or add --force.");
         await installer.ApplyAsync(manifest, cancel);
         await WaitAsync(installer, manifest, options.Wait, cancel);
+        if (options.Probe && await ProbeAsync(client, options.Namespace, ProbePatience, cancel) is { Outcome: CheckOutcome.Failed })
+            throw new MeshctlException(ExitCodes.Failure, "the mesh is installed, and the probe did not get through it (see above).");
         Console.WriteLine("the mesh is installed. Put a namespace into it: kubectl label namespace default istio.io/dataplane-mode=ambient");
-    });
+    }
 
     public static Task<int> RunAsync(UpgradeOptions options, TimeProvider time) => WithClusterAsync(options, time, options.Render(), async (client, installer, manifest, cancel) =>
     {
@@ -70,10 +96,28 @@ internal static class InstallCommand
 
     public static Task<int> RunAsync(CheckOptions options, TimeProvider time) => ConnectedAsync(options, time, async (client, cancel) =>
     {
-        var results = await new Preflight(client, options.Namespace).RunAsync(cancel);
+        if (options.DryRun)
+        {
+            var agents = await client.FindAsync(ResourceTypes.DaemonSets, options.Namespace, "ztunnel", InstallJson.Default.JsonObject, cancel);
+            Console.Write(new ProbeObjects("mesh-probe-0", MeshProbe.ImageOf(agents ?? [])).ToYaml());
+            return ExitCodes.Ok;
+        }
+
+        var results = (await new Preflight(client, options.Namespace).RunAsync(cancel)).ToList();
         Print(results);
+        if (options.Probe)
+            results.Add(await ProbeAsync(client, options.Namespace, options.ProbeTimeout, cancel));
         return results.Any(r => r.Outcome is CheckOutcome.Failed) ? ExitCodes.Failure : ExitCodes.Ok;
     });
+
+    private static async Task<CheckResult> ProbeAsync(KubeClient client, string home, string patience, CancellationToken cancel)
+    {
+        if (!DurationText.TryParse(patience, out var limit) || limit <= TimeSpan.Zero)
+            throw new MeshctlException(ExitCodes.Usage, $"--probe-timeout {patience}: write a duration such as 2m or 90s.");
+        var result = await new MeshProbe(client, home, Console.WriteLine).RunAsync(limit, cancel);
+        Print([result]);
+        return result;
+    }
 
     private static async Task<int> WithClusterAsync(ChartOptions options, TimeProvider time, Manifest manifest, Func<KubeClient, Installer, Manifest, CancellationToken, Task> work)
     {
@@ -90,26 +134,8 @@ internal static class InstallCommand
         });
     }
 
-    private static async Task<int> ConnectedAsync(ClusterOptions options, TimeProvider time, Func<KubeClient, CancellationToken, Task<int>> work)
-    {
-        using var interrupted = new CancellationTokenSource();
-        using var signals = Signals.Listen(_ => interrupted.Cancel());
-        try
-        {
-            var file = options.Kubeconfig ?? KubeConfigFile.DefaultPath()
-                ?? throw new MeshctlException(ExitCodes.Usage, "no cluster is named: --kubeconfig FILE, or set KUBECONFIG.");
-            using var client = new KubeClient(KubeConfigFile.Load(file, options.Context, time), new KubeClientOptions { Time = time, UserAgent = "meshctl" });
-            return await work(client, interrupted.Token);
-        }
-        catch (ClusterConfigurationException e)
-        {
-            throw new MeshctlException(ExitCodes.Usage, e.Message + ".");
-        }
-        catch (KubeException e)
-        {
-            throw new MeshctlException(e.Failure is KubeFailure.Forbidden or KubeFailure.Unauthorized ? ExitCodes.Permission : ExitCodes.Unavailable, $"{e.Message}{Remedies.ForFailure(e.Failure)}.");
-        }
-    }
+    private static Task<int> ConnectedAsync(ClusterOptions options, TimeProvider time, Func<KubeClient, CancellationToken, Task<int>> work) =>
+        ClusterConnection.RunAsync(options.Kubeconfig, options.Context, time, work);
 
     private static async Task WaitAsync(Installer installer, Manifest manifest, string wait, CancellationToken cancel)
     {

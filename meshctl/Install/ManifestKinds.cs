@@ -8,6 +8,8 @@ internal static class ManifestKinds
     public static readonly ResourceType GatewayClasses = new("gateway.networking.k8s.io", "v1", "gatewayclasses", "GatewayClass", Namespaced: false);
     public static readonly ResourceType Gateways = new("gateway.networking.k8s.io", "v1", "gateways", "Gateway");
 
+    public static readonly ResourceType AuthorizationPolicies = new("security.istio.io", "v1", "authorizationpolicies", "AuthorizationPolicy");
+
     private const string Rbac = "rbac.authorization.k8s.io";
 
     private static readonly ResourceType[] All =
@@ -19,7 +21,8 @@ internal static class ManifestKinds
         new("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor"), new("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor"),
     ];
 
-    private static readonly Dictionary<string, ResourceType> ByKind = All.ToDictionary(t => $"{t.ApiVersion}/{t.Kind}", StringComparer.Ordinal);
+    /// <summary>With what the probe makes.</summary>
+    private static readonly Dictionary<string, ResourceType> ByKind = All.Append(ResourceTypes.Pods).Append(AuthorizationPolicies).ToDictionary(t => $"{t.ApiVersion}/{t.Kind}", StringComparer.Ordinal);
 
     /// <summary>Without those that only some clusters have.</summary>
     public static IEnumerable<ResourceType> Always => All.Where(t => t.Group != "monitoring.coreos.com");

@@ -14,4 +14,15 @@ internal static class NeededRights
         .. ManifestKinds.Prunable.Append(ResourceTypes.Namespaces).Append(ResourceTypes.Nodes).Select(t => new NeededRight(t, "list")),
         new(ResourceTypes.CustomResourceDefinitions, "get"), new(ResourceTypes.Deployments, "get"), new(ResourceTypes.DaemonSets, "get"),
     ];
+
+    /// <summary>What the probe asks beside; it makes what it needs in a namespace of its own.</summary>
+    public static IReadOnlyList<NeededRight> Probe { get; } =
+    [
+        new(ResourceTypes.DaemonSets, "get"), new(ResourceTypes.Namespaces, "list"), new(ResourceTypes.Namespaces, "create"), new(ResourceTypes.Namespaces, "delete"), new(ResourceTypes.ServiceAccounts, "create"),
+        new(ManifestKinds.AuthorizationPolicies, "create"), new(ResourceTypes.Pods, "create"), new(ResourceTypes.Pods, "get"), new(ResourceTypes.Events, "list"),
+    ];
+
+    /// <summary>What a look at a mesh in a cluster asks; it changes nothing.</summary>
+    public static IReadOnlyList<NeededRight> Status { get; } =
+        [.. new[] { ResourceTypes.Namespaces, ResourceTypes.Pods, ResourceTypes.Events, ResourceTypes.Deployments, ResourceTypes.DaemonSets }.Select(t => new NeededRight(t, "list")), new(ResourceTypes.Leases, "list")];
 }

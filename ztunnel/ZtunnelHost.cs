@@ -119,7 +119,12 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         var control = EventLoop.Start("ztunnel-control", LoopOptions());
         _loops.Add(control);
         var factory = Factory(isTransparent);
-        _cluster = _settings.Pods.FromCluster ? ClusterAgent.Create(_settings, _sink, _time) : null;
+        if (_settings.Pods.FromCluster)
+        {
+            var faults = new NodeFaults();
+            faults.Register(_registry);
+            _cluster = ClusterAgent.Create(_settings, faults, _sink, _time);
+        }
         var events = new PodTelemetry(_metrics, _sink, _readiness);
         _pods = new PodManager(factory, _cluster?.Events(events) ?? events);
         _admin = AdminPorts.Make(_settings, _sink, _registry, _readiness, new ConfigDump(_settings, _mesh, _control.Certificates, _pods, LoadStatic()), _decisions, _pods, _stop);

@@ -76,7 +76,7 @@ internal static class CommandLineEntry
             ExecOptions exec => ExecCommand.RunAsync(exec, program),
             ApplyOptions apply => ApplyCommand.RunAsync(apply),
             DeleteOptions delete => DeleteCommand.RunAsync(delete),
-            StatusOptions status => StatusCommand.RunAsync(status),
+            StatusOptions status => StatusCommand.RunAsync(status, time),
             LogsOptions logs => LogsCommand.RunAsync(logs, time),
             DownOptions down => DownCommand.RunAsync(down, time),
             RecordOptions record => RecordCommand.RunAsync(record, time),

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 using CommandLine;
 
+using Mesh.Kubernetes.Requests;
 using Mesh.Meshctl.Control;
+using Mesh.Meshctl.Install.Status;
 using Mesh.Runtime;
 
 using Spectre.Console;
@@ -14,11 +16,46 @@ internal sealed class StatusOptions : MeshOptions
 {
     [Option("json", HelpText = "For programs.")]
     public bool Json { get; set; }
+
+    [Option("cluster", HelpText = "Of the mesh in the cluster that KUBECONFIG names, instead of the one on this machine.")]
+    public bool Cluster { get; set; }
+
+    [Option("kubeconfig", HelpText = "File with the cluster's address and credentials; implies --cluster.")]
+    public string? Kubeconfig { get; set; }
+
+    [Option("context", HelpText = "Context of the kubeconfig; implies --cluster.")]
+    public string? Context { get; set; }
+
+    [Option('n', "namespace", Default = "istio-system", HelpText = "In a cluster: where the mesh's own pods are.")]
+    public string Namespace { get; set; } = "istio-system";
+
+    public bool IsOfCluster => Cluster || Kubeconfig is not null || Context is not null;
 }
 
 internal static class StatusCommand
 {
-    public static async Task<int> RunAsync(StatusOptions options)
+    public static Task<int> RunAsync(StatusOptions options, TimeProvider time) => options.IsOfCluster
+        ? ClusterConnection.RunAsync(options.Kubeconfig, options.Context, time, (client, cancel) => OfClusterAsync(client, options, cancel))
+        : OfMachineAsync(options);
+
+    private static async Task<int> OfClusterAsync(KubeClient client, StatusOptions options, CancellationToken cancel)
+    {
+        var status = await new ClusterStatusReader(client, options.Namespace).ReadAsync(cancel);
+        if (options.Json)
+        {
+            Console.WriteLine(JsonSerializer.Serialize(status, ClusterStatusJson.Default.ClusterStatus));
+            return ExitCodes.Ok;
+        }
+
+        Print("parts", ["part", "state"], status.Parts.Select(p => (string[])[p.Name, p.State]));
+        Print("namespaces", ["namespace", "pods that asked", "in the mesh"], status.Namespaces.Select(n => (string[])[n.Name, $"{n.Asked}", $"{n.Captured}"]));
+        Print("not in the mesh, although they asked", ["pod", "node", "state", "why"], status.Outside.Select(p => (string[])[p.Pod, p.Node, p.State, p.Reason]));
+        Print("labels", ["what is probably not meant"], status.Labels.Select(l => (string[])[l]));
+        Print("told in the last hour", ["on", "what", "times", "last", "text"], status.Events.Select(e => (string[])[e.On, e.Reason, $"{e.Count}", e.Last, e.Text]));
+        return ExitCodes.Ok;
+    }
+
+    private static async Task<int> OfMachineAsync(StatusOptions options)
     {
         var status = await ControlClient.AskAsync<StatusReply>(options.State, new StatusRequest());
         if (options.Json)

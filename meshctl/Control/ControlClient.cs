@@ -30,7 +30,7 @@ internal static class ControlClient
         catch (SocketException)
         {
             socket.Dispose();
-            throw new MeshctlException(ExitCodes.Unavailable, $"the mesh '{state.Name}' is not up: start it with 'meshctl up{(state.Name == "default" ? string.Empty : $" --name {state.Name}")}'.");
+            throw new MeshctlException(ExitCodes.Unavailable, $"the mesh '{state.Name}' is not up: start it with 'meshctl up{(state.Name == "default" ? string.Empty : $" --name {state.Name}")}'{(request is StatusRequest ? "; for the mesh in a cluster add --cluster" : string.Empty)}.");
         }
 
         var lease = new ControlLease(socket);

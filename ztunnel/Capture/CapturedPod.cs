@@ -11,17 +11,20 @@ internal sealed class CapturedPod : IPodProxy
     private readonly IPodProxy _proxy;
     private readonly NetworkNamespace _network;
     private readonly CaptureInstaller _capture;
+    private readonly string _before;
     private string? _written;
 
-    private CapturedPod(IPodProxy proxy, NetworkNamespace network, CaptureInstaller capture) => (_proxy, _network, _capture) = (proxy, network, capture);
+    private CapturedPod(IPodProxy proxy, NetworkNamespace network, CaptureInstaller capture, string before) => (_proxy, _network, _capture, _before) = (proxy, network, capture, before);
 
     /// <summary>Takes over the proxy; when the rules cannot be written it is stopped again.</summary>
-    public static async Task<CapturedPod> CaptureAsync(IPodProxy proxy, NetworkNamespace network, CaptureInstaller capture)
+    /// <param name="mayHoldRules">What an agent before this one left is looked at first, so that what was wrong with it can be told.</param>
+    public static async Task<CapturedPod> CaptureAsync(IPodProxy proxy, NetworkNamespace network, CaptureInstaller capture, bool mayHoldRules = false)
     {
         try
         {
+            var before = mayHoldRules ? await capture.ReadAsync(network) : string.Empty;
             await capture.InstallAsync(network);
-            return new CapturedPod(proxy, network, capture);
+            return new CapturedPod(proxy, network, capture, before);
         }
         catch
         {
@@ -41,7 +44,7 @@ internal sealed class CapturedPod : IPodProxy
             isFirst = false;
         // Read only now and not when the pod joined: a pod waits for its rules, not for our notes about them.
         _written = await _capture.ReadAsync(_network);
-        return !isFirst;
+        return !isFirst || (_before.Trim().Length > 0 && _before != _written);
     }
 
     public async Task StopAsync()

@@ -25,6 +25,9 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
     private readonly Dictionary<string, NodePod> _known = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Search> _searching = new(StringComparer.Ordinal);
 
+    /// <summary>The first set: pods that were there before this agent.</summary>
+    private bool _isFirst = true;
+
     /// <summary>A pod that is looked for. The reason is logged when it changes, not at each look.</summary>
     private sealed class Search(NodePod pod, long begun)
     {
@@ -43,7 +46,6 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
         await using var sets = wanted.WatchAsync(_stop.Token).GetAsyncEnumerator(_stop.Token);
         var next = sets.MoveNextAsync().AsTask();
         var delay = FirstDelay;
-        var isFirst = true;
         try
         {
             while (true)
@@ -58,9 +60,9 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
                     return _stop.IsCancellationRequested ? null : "the source of this node's pods has ended";
                 delay = FirstDelay;
                 await ReconcileAsync(sets.Current);
-                if (isFirst)
+                if (_isFirst)
                     await pods.CompleteSnapshotAsync();
-                isFirst = false;
+                _isFirst = false;
                 next = sets.MoveNextAsync().AsTask();
             }
         }
@@ -125,8 +127,10 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
             }
             _searching.Remove(uid);
             var started = time.GetTimestamp();
+            // A pod whose namespace the CNI plugin named is only just starting: nobody has written anything into it.
+            var mayHoldRules = _isFirst && search.Pod.NamespacePath is null;
             // What fails here is told and retried by the manager.
-            if (await pods.AddAsync(uid, search.Pod.Info, PodNetwork.Of(network)) is null)
+            if (await pods.AddAsync(uid, search.Pod.Info, PodNetwork.Of(network) with { MayHoldRules = mayHoldRules }) is null)
             {
                 _log.Event(LogSeverity.Info, "pod joined").Text("uid", uid).Text("name", search.Pod.Info.Name).Text("namespace", search.Pod.Info.Namespace)
                     .Milliseconds("duration", time.GetElapsedTime(started)).Write();

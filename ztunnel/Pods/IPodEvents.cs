@@ -13,6 +13,11 @@ internal interface IPodEvents
 
     void PodRepaired(string uid, PodInfo info);
 
+    /// <summary>A pod whose rules could not be looked at or put right, which was told as a failed start, has them again.</summary>
+    void PodRecovered(string uid, PodInfo info)
+    {
+    }
+
     /// <param name="ready">The source is connected, its snapshot is complete and no pod waits for a retry.</param>
     void PodsChanged(int running, int pending, bool ready);
 }

@@ -23,6 +23,9 @@ internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : 
     private readonly Dictionary<string, RunningPod> _running = new(StringComparer.Ordinal);
     private readonly Dictionary<string, PendingPod> _pending = new(StringComparer.Ordinal);
 
+    /// <summary>Running pods whose last repair failed.</summary>
+    private readonly HashSet<string> _unrepaired = new(StringComparer.Ordinal);
+
     /// <summary>Pods named since the source connected; null once its snapshot is complete.</summary>
     private HashSet<string>? _named;
     private bool _stopped;
@@ -171,11 +174,17 @@ internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : 
             await _turn.WaitAsync();
             try
             {
-                if (!_stopped && _running.TryGetValue(uid, out var pod) && await pod.Proxy.RepairAsync())
+                if (_stopped || !_running.TryGetValue(uid, out var pod))
+                    continue;
+                if (await pod.Proxy.RepairAsync())
                     events.PodRepaired(uid, pod.Info);
+                // The pod was told to be uncaptured; nobody else would say that it is captured again.
+                if (_unrepaired.Remove(uid))
+                    events.PodRecovered(uid, pod.Info);
             }
             catch (Exception failure) when (failure is not OutOfMemoryException)
             {
+                _unrepaired.Add(uid);
                 events.PodStartFailed(uid, _running[uid].Info, failure.Message);
             }
             finally
@@ -286,6 +295,7 @@ internal sealed class PodManager(IPodProxyFactory factory, IPodEvents events) : 
     private async Task StopLockedAsync(string uid, RunningPod pod)
     {
         _running.Remove(uid);
+        _unrepaired.Remove(uid);
         await pod.Proxy.StopAsync();
         pod.Network.Dispose();
         events.PodStopped(uid, pod.Info);

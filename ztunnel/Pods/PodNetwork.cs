@@ -7,6 +7,9 @@ namespace Mesh.Ztunnel.Pods;
 /// <param name="Namespace">Null only where a test needs no sockets.</param>
 internal sealed record PodNetwork((ulong Device, ulong Inode) Id, NetworkNamespace? Namespace) : IDisposable
 {
+    /// <summary>An agent before this one may have written rules into it, and may have been killed over it.</summary>
+    public bool MayHoldRules { get; init; }
+
     public static PodNetwork Of(NetworkNamespace ns) => new(ns.Id, ns);
 
     public void Dispose() => Namespace?.Dispose();

@@ -41,7 +41,7 @@ internal sealed class PodProxyFactory(
         if (settings.Pods.CaptureRules == CaptureRules.Off || network.Namespace is not { } ns)
             return proxy;
         // Last: from here on traffic comes to us.
-        return await CapturedPod.CaptureAsync(proxy, ns, capture.For(wanted));
+        return await CapturedPod.CaptureAsync(proxy, ns, capture.For(wanted), network.MayHoldRules);
     }
 
     /// <summary>Our own ports, reachable over mTLS.</summary>

@@ -30,6 +30,9 @@ internal sealed class PodTelemetry(ZtunnelMetrics metrics, LogSink sink, Readine
         _log.Event(LogSeverity.Warn, "somebody had changed the capture rules of a pod, they are written again").Text("uid", uid).Text("name", info.Name).Text("namespace", info.Namespace).Write();
     }
 
+    public void PodRecovered(string uid, PodInfo info) =>
+        _log.Event(LogSeverity.Info, "the capture rules of a pod are right again").Text("uid", uid).Text("name", info.Name).Text("namespace", info.Namespace).Write();
+
     public void PodsChanged(int running, int pending, bool ready)
     {
         metrics.ActiveProxies.Set(running);

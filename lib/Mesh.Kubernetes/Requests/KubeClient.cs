@@ -23,6 +23,9 @@ public sealed record KubeClientOptions
     /// <summary>A server that asks for more patience gets the failure told to the caller instead.</summary>
     public TimeSpan LongestRetryAfter { get; init; } = TimeSpan.FromSeconds(10);
     public string UserAgent { get; init; } = "mesh";
+
+    /// <summary>Told the server's time with each answer that has it (RFC 9110 6.6.1), in whole seconds. Any thread.</summary>
+    public Action<DateTimeOffset>? ServerDate { get; init; }
 }
 
 /// <summary>Requests to one API server. Any thread. Everything that goes wrong is a <see cref="KubeException"/>.</summary>
@@ -190,7 +193,10 @@ public sealed partial class KubeClient : IDisposable
             if (!request.Headers.NonValidated.Contains("Accept"))
                 request.Headers.TryAddWithoutValidation("Accept", Json);
             request.Headers.TryAddWithoutValidation("User-Agent", _options.UserAgent);
-            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+            var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
+            if (response.Headers.Date is { } date)
+                _options.ServerDate?.Invoke(date);
+            return response;
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {

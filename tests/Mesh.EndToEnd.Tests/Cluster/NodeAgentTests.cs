@@ -91,6 +91,36 @@ public sealed class NodeAgentTests : IAsyncLifetime
         (await agent.EndAsync()).Expect(0);
     }
 
+    /// <summary>All processes and namespaces of the node are gone, what the API server has is not: the pod says that it is captured, and its new sandbox has no rule.</summary>
+    [AgentFact]
+    public async Task Node_ThatIsStartedAgain_HoldsItsPodsUntilTheAgentIsThere_AndCapturesThem()
+    {
+        await MakePodAsync();
+        using (var agent = await StartAgentAsync())
+        {
+            await AddPodAsync();
+            await Wait.UntilAsync(() => Marked() == "enabled", () => "the mark on the pod");
+            await agent.SignalAsync("KILL");
+            await agent.EndAsync();
+        }
+        (await Command.RunAsync(["ip", "netns", "del", _namespace])).Expect(0);
+        File.Delete(Path.Combine(_folder, "pods.json"));
+        await MakePodAsync();
+
+        // Nothing is captured yet, so the pod does not start: what the plugin says is the text of the kubelet's Event.
+        var refused = await Command.RunAsync(Plugin);
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("would start outside the mesh", refused.Output, StringComparison.Ordinal);
+
+        File.Delete(Path.Combine(_folder, "agent.sock"));
+        using var next = await StartAgentAsync();
+        await AddPodAsync();
+        Assert.Contains(":15001", await ListenersAsync(), StringComparison.Ordinal);
+        Assert.Contains("istio-ambient", (await InPodAsync("nft", "list", "ruleset")).Output, StringComparison.Ordinal);
+        await next.SignalAsync("TERM");
+        (await next.EndAsync()).Expect(0);
+    }
+
     private async Task MakePodAsync()
     {
         (await Command.RunAsync(["ip", "netns", "add", _namespace])).Expect(0);
@@ -109,9 +139,10 @@ public sealed class NodeAgentTests : IAsyncLifetime
         return agent;
     }
 
-    private async Task AddPodAsync() =>
-        (await Command.RunAsync(["env", "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_IFNAME=eth0", $"CNI_NETNS=/run/netns/{_namespace}", "CNI_ARGS=K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web",
-            "sh", "-c", $"'{Repository.CniPlugin}' < '{_folder}/cni.json'"])).Expect(0);
+    private string[] Plugin => ["env", "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_IFNAME=eth0", $"CNI_NETNS=/run/netns/{_namespace}", "CNI_ARGS=K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web",
+        "sh", "-c", $"'{Repository.CniPlugin}' < '{_folder}/cni.json'"];
+
+    private async Task AddPodAsync() => (await Command.RunAsync(Plugin)).Expect(0);
 
     private Task<CommandResult> InPodAsync(params string[] command) => Command.RunAsync(["ip", "netns", "exec", _namespace, .. command]);
 

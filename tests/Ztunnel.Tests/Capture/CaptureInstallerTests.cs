@@ -126,6 +126,25 @@ public sealed class CaptureInstallerTests
         Assert.Equal(Sorted(whole), Sorted(Stable(await StateAsync(pod, kind))));
     }
 
+    /// <summary>The same, and people are told: until now the pod may have talked past the mesh. What a predecessor left whole is no repair.</summary>
+    [RootTheory("nft", "iptables", "ip6tables")]
+    [InlineData(true, "nft", "delete", "table", "inet", "istio-ambient-nat")]
+    [InlineData(false, "iptables", "-t", "nat", "-D", "OUTPUT", "-j", "ISTIO_OUTPUT")]
+    [InlineData(true, "true")]
+    [InlineData(false, "true")]
+    public async Task RulesOfAnEarlierAgent_ThatAreHalfWritten_AreARepair(bool nftables, params string[] damage)
+    {
+        var installer = new CaptureInstaller(nftables ? CaptureRules.Nftables : CaptureRules.Iptables, dns: true, ipv6: true);
+        using var pod = await PodAsync();
+        await installer.InstallAsync(pod);
+        await RunAsync(pod, damage[0], damage[1..]);
+        var captured = await CapturedPod.CaptureAsync(new NoProxy(), pod, installer, mayHoldRules: true);
+        Assert.Equal(damage[0] != "true", await captured.RepairAsync());
+        Assert.False(await captured.RepairAsync());
+        var fresh = await CapturedPod.CaptureAsync(new NoProxy(), await PodAsync(), installer, mayHoldRules: true);
+        Assert.False(await fresh.RepairAsync());
+    }
+
     /// <summary>Tables are listed in the order of their making.</summary>
     private static IEnumerable<string> Sorted(string state) => state.Split('\n').Order(StringComparer.Ordinal);
 

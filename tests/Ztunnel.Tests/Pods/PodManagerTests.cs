@@ -126,8 +126,27 @@ public sealed class PodManagerTests
         Assert.False(await _pods.CompleteSnapshotAsync());
     }
 
+    /// <summary>A pod that was told to be uncaptured because its rules could not be looked at: nobody else would say that they are right again.</summary>
+    [Fact]
+    public async Task Repair_ThatFailsAndThenFindsNothingWrong_IsTold()
+    {
+        await _pods.BeginSnapshotAsync();
+        await _pods.AddAsync("u1", Info(), Network(1));
+        _factory.Started[0].Failure = "no memory";
+        await _pods.RepairAsync();
+        Assert.Equal(["failed u1: no memory"], _events.Told);
+        _factory.Started[0].Failure = null;
+        await _pods.RepairAsync();
+        await _pods.RepairAsync();
+        Assert.Equal(["failed u1: no memory", "recovered u1"], _events.Told);
+    }
+
     private sealed class Proxy : IPodProxy
     {
+        public string? Failure { get; set; }
+
+        public Task<bool> RepairAsync() => Failure is { } text ? throw new InvalidOperationException(text) : Task.FromResult(false);
+
         public Task<IReadOnlyList<IDecision>> FindOpenAsync(DecisionQuery query) => Task.FromResult<IReadOnlyList<IDecision>>([]);
 
         public bool IsStopped { get; private set; }
@@ -165,6 +184,8 @@ public sealed class PodManagerTests
     {
         public (int Running, int Pending, bool Ready) Last { get; private set; }
 
+        public List<string> Told { get; } = [];
+
         public void PodStarted(string uid, PodInfo info)
         {
             // Only the sums matter here.
@@ -175,10 +196,9 @@ public sealed class PodManagerTests
             // Only the sums matter here.
         }
 
-        public void PodStartFailed(string uid, PodInfo info, string reason)
-        {
-            // The reason is in the answer to the agent.
-        }
+        public void PodStartFailed(string uid, PodInfo info, string reason) => Told.Add($"failed {uid}: {reason}");
+
+        public void PodRecovered(string uid, PodInfo info) => Told.Add($"recovered {uid}");
 
         public void PodRepaired(string uid, PodInfo info)
         {

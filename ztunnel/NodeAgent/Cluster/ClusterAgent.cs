@@ -13,11 +13,12 @@ internal sealed class ClusterAgent : IAsyncDisposable
     private readonly CaptureWaiters _waiters = new();
     private readonly AgentSocket? _socket;
 
-    private ClusterAgent(KubeClient client, ZtunnelSettings settings, LogSink sink, TimeProvider time)
+    private ClusterAgent(ClusterConfiguration cluster, ZtunnelSettings settings, NodeFaults faults, LogSink sink, TimeProvider time)
     {
-        var place = new ClusterPlace(settings.NodeName, settings.Self.PodNamespace is { Length: > 0 } home ? home : "istio-system");
+        var client = new KubeClient(cluster, new KubeClientOptions { Time = time, UserAgent = "mesh-ztunnel", ServerDate = date => Pods?.TakeServerDate(date) });
+        var place = new ClusterPlace(settings.NodeName, settings.Self.PodNamespace is { Length: > 0 } home ? home : "istio-system", settings.Self.PodName is { Length: > 0 } own ? own : null);
         var folder = Path.GetDirectoryName(settings.Pods.Socket)!;
-        Pods = new ClusterPods(client, place, new EnrolmentRule(settings.Pods.ExcludedNamespaces, place.Home), new KnownPodsFile(Path.Combine(folder, "pods.json"), sink, time), sink);
+        Pods = new ClusterPods(client, place, new EnrolmentRule(settings.Pods.ExcludedNamespaces, place.Home), new KnownPodsFile(Path.Combine(folder, "pods.json"), sink, time), faults, sink);
         if (settings.Pods.AgentSocket is { } path)
             _socket = new AgentSocket(path, Pods, _waiters, sink, time);
     }
@@ -25,12 +26,12 @@ internal sealed class ClusterAgent : IAsyncDisposable
     public ClusterPods Pods { get; }
 
     /// <exception cref="StartException">There is no cluster to speak to.</exception>
-    public static ClusterAgent Create(ZtunnelSettings settings, LogSink sink, TimeProvider time)
+    public static ClusterAgent Create(ZtunnelSettings settings, NodeFaults faults, LogSink sink, TimeProvider time)
     {
         try
         {
             var cluster = settings.Pods.Kubeconfig is { } file ? KubeConfigFile.Load(file, null, time) : InClusterConfiguration.Load(time);
-            return new ClusterAgent(new KubeClient(cluster, new KubeClientOptions { Time = time, UserAgent = "mesh-ztunnel" }), settings, sink, time);
+            return new ClusterAgent(cluster, settings, faults, sink, time);
         }
         catch (ClusterConfigurationException e)
         {

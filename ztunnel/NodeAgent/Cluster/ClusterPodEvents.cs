@@ -32,6 +32,12 @@ internal sealed class ClusterPodEvents(IPodEvents inner, ClusterPods cluster, Ca
         cluster.Repaired(uid);
     }
 
+    public void PodRecovered(string uid, PodInfo info)
+    {
+        inner.PodRecovered(uid, info);
+        cluster.Captured(uid);
+    }
+
     public void PodsChanged(int running, int pending, bool ready) => inner.PodsChanged(running, pending, ready);
 }
 

@@ -5,7 +5,6 @@ using System.Threading.Channels;
 using Mesh.Kubernetes;
 using Mesh.Kubernetes.Informers;
 using Mesh.Kubernetes.Objects;
-using Mesh.Kubernetes.Recording;
 using Mesh.Kubernetes.Requests;
 using Mesh.Model.Collections;
 using Mesh.Runtime.Logging;
@@ -16,7 +15,8 @@ namespace Mesh.Ztunnel.NodeAgent.Cluster;
 /// <summary>Where this agent runs.</summary>
 /// <param name="Node">Only pods that are scheduled here are of interest.</param>
 /// <param name="Home">The namespace of the mesh's own pods.</param>
-internal sealed record ClusterPlace(string Node, string Home);
+/// <param name="Pod">The agent's own pod in it, which carries the Events about the node; null: not known.</param>
+internal sealed record ClusterPlace(string Node, string Home, string? Pod = null);
 
 /// <summary>What becomes of a pod that the CNI plugin named.</summary>
 internal enum Announcement
@@ -39,7 +39,7 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     private readonly ClusterPlace _place;
     private readonly EnrolmentRule _rule;
     private readonly KnownPodsFile? _file;
-    private readonly EventRecorder _events;
+    private readonly ClusterReports _reports;
     private readonly RedirectionMarks _marks;
     private readonly Log _log;
     private readonly Informer<PodObject> _podInformer;
@@ -50,16 +50,16 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     private readonly Dictionary<ObjectKey, PodObject> _pods = [];
     private readonly Dictionary<string, IReadOnlyDictionary<string, string>> _labels = new(StringComparer.Ordinal);
     private readonly Dictionary<string, NodePod> _given = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _explained = new(StringComparer.Ordinal);
     private readonly HashSet<string> _captured = new(StringComparer.Ordinal);
     private ImmutableArray<NodePod> _last;
     private int _synced;
     private bool _leaving;
+    private int? _servedFromFile;
 
-    public ClusterPods(KubeClient client, ClusterPlace place, EnrolmentRule rule, KnownPodsFile? file, LogSink sink)
+    public ClusterPods(KubeClient client, ClusterPlace place, EnrolmentRule rule, KnownPodsFile? file, NodeFaults faults, LogSink sink)
     {
         (_client, _place, _rule, _file, _log) = (client, place, rule, file, sink.For("nodeagent"));
-        _events = new EventRecorder(client, "mesh.io/ztunnel", place.Node, text => _log.Warn(text));
+        _reports = new ClusterReports(client, place.Node, place.Pod is { } own ? new ObjectKey(place.Home, own) : null, faults, _log);
         _marks = new RedirectionMarks(client, _log);
         var options = new InformerOptions();
         _podInformer = new Informer<PodObject>(
@@ -74,7 +74,7 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     public void Start()
     {
         _marks.Start();
-        _events.Start();
+        _reports.Start();
         _podInformer.Start();
         _namespaceInformer.Start();
     }
@@ -85,12 +85,43 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         if (await Task.WhenAny(first, Task.Delay(Patience, _client.Time, stop)) != first && _file?.Read() is { Count: > 0 } known)
         {
             _log.Warn($"the API server does not answer ({_podInformer.Health}); the {known.Count} pods that were known are served until it does");
+            lock (_gate)
+            {
+                _servedFromFile = known.Count;
+                _reports.Faults.Set(NodeFault.ApiServerAway, string.Empty, "the API server does not answer");
+            }
             yield return known;
         }
         await foreach (var set in _sets.Reader.ReadAllAsync(stop))
         {
-            _file?.Write(set);
+            Keep(set);
             yield return set;
+        }
+    }
+
+    private void Keep(IReadOnlyList<NodePod> set)
+    {
+        if (_file is null)
+            return;
+        var failure = _file.Write(set);
+        lock (_gate)
+        {
+            if (failure is null)
+                _reports.Faults.Clear(NodeFault.StateNotKept, string.Empty);
+            else
+                _reports.ReportNode(NodeFault.StateNotKept, string.Empty, failure);
+        }
+    }
+
+    /// <summary>The API server told its time.</summary>
+    public void TakeServerDate(DateTimeOffset date)
+    {
+        lock (_gate)
+        {
+            if (NodeSurroundings.ClockSkew(_client.Time.GetUtcNow() - date, _place.Node) is { } skew)
+                _reports.ReportNode(NodeFault.ClockSkew, string.Empty, skew);
+            else
+                _reports.Faults.Clear(NodeFault.ClockSkew, string.Empty);
         }
     }
 
@@ -121,6 +152,8 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         lock (_gate)
         {
             _captured.Add(uid);
+            _reports.Faults.Clear(NodeFault.CaptureFailed, uid);
+            _reports.Faults.Clear(NodeFault.NamespaceNotFound, uid);
             if (KeyOfLocked(uid) is { } key)
                 _marks.Set(key, RedirectionMarks.Enabled);
         }
@@ -134,7 +167,9 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
             if (KeyOfLocked(uid) is not { } key)
                 return;
             _marks.Set(key, RedirectionMarks.Pending);
-            Tell(_pods[key], "CaptureFailed", $"the pod is not in the mesh yet, it is tried again: {reason}");
+            _reports.Faults.Set(NodeFault.CaptureFailed, uid, reason);
+            // Also when it is no news: each try counts in the Event's series.
+            _reports.Tell(_pods[key], nameof(NodeFault.CaptureFailed), $"the pod is not in the mesh yet, it is tried again: {reason}");
         }
     }
 
@@ -143,17 +178,17 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         lock (_gate)
         {
             if (KeyOfLocked(pod.Uid) is { } key)
-                Tell(_pods[key], "NamespaceNotFound", $"the pod asked to be in the mesh and is not: {reason}; it is looked for further. Look whether the agent sees the node's processes (/host/proc) and network namespaces (/var/run/netns)");
+                _reports.Report(_pods[key], NodeFault.NamespaceNotFound, $"the pod asked to be in the mesh and is not: {reason}; it is looked for further. Look whether the agent sees the node's processes (/host/proc) and network namespaces (/var/run/netns)");
         }
     }
 
-    /// <summary>Somebody else had changed the rules inside the pod.</summary>
+    /// <summary>The rules inside the pod were not those that were written, and are again.</summary>
     public void Repaired(string uid)
     {
         lock (_gate)
         {
             if (KeyOfLocked(uid) is { } key)
-                Tell(_pods[key], "RulesRepaired", "the capture rules in the pod's network namespace had been changed or removed by another program and were written again; until then its traffic may have passed outside the mesh");
+                _reports.Tell(_pods[key], "RulesRepaired", "the capture rules in the pod's network namespace had been changed or removed by another program, or were left half written by an earlier agent, and were written again; until then its traffic may have passed outside the mesh");
         }
     }
 
@@ -199,7 +234,7 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         await _namespaceInformer.DisposeAsync();
         await _marks.FlushAsync(TimeSpan.FromSeconds(2));
         await _marks.DisposeAsync();
-        await _events.DisposeAsync();
+        await _reports.DisposeAsync();
         _client.Dispose();
     }
 
@@ -208,11 +243,12 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         if (change.After is { } pod)
         {
             _pods[change.Key] = pod;
+            _reports.Seen(pod);
         }
         else if (_pods.Remove(change.Key, out var gone) && gone.Metadata.Uid is { } uid)
         {
             _given.Remove(uid);
-            _explained.Remove(uid);
+            _reports.Faults.Forget(uid);
         }
     }
 
@@ -224,16 +260,34 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
             _labels.Remove(change.Key.Name);
     }
 
+    private void TakeHealth(InformerHealth health)
+    {
+        if (health is { State: InformerState.Retrying, Problem: { } problem })
+        {
+            _log.Warn($"{problem}; what is known stays");
+            _reports.Faults.Set(NodeFault.ApiServerAway, health.Kind, problem);
+        }
+        else if (health.Problem is null && health.State is InformerState.Watching && _reports.Faults.Clear(NodeFault.ApiServerAway, health.Kind))
+        {
+            _log.Info($"the API server answers again ({health})");
+        }
+    }
+
     private void PublishLocked()
     {
         if (_synced < 2)
             return;
+        if (_servedFromFile is { } served)
+        {
+            _servedFromFile = null;
+            _reports.Faults.Clear(NodeFault.ApiServerAway, string.Empty);
+            _reports.TellNode(nameof(NodeFault.ApiServerAway), $"the API server did not answer when this agent started: the {served} pods that it knew were served until now");
+        }
         var set = ImmutableArray.CreateBuilder<NodePod>();
         foreach (var pod in _pods.Values.OrderBy(p => p.Metadata.Uid, StringComparer.Ordinal))
         {
             var enrolment = _rule.Judge(pod, _labels.GetValueOrDefault(pod.Key.Namespace));
-            if (EnrolmentRule.Explain(enrolment) is { } why && _explained.Add(pod.Metadata.Uid!))
-                Tell(pod, "NotCaptured", why);
+            ExplainLocked(pod, enrolment);
             if (enrolment is Enrolment.Enrolled)
             {
                 if (NodePodOf(pod) is { } known)
@@ -252,6 +306,23 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         _sets.Writer.TryWrite(now);
     }
 
+    private void ExplainLocked(PodObject pod, Enrolment enrolment)
+    {
+        var uid = pod.Metadata.Uid!;
+        if (EnrolmentRule.Explain(enrolment) is { } why)
+            _reports.Report(pod, NodeFault.NotCaptured, why);
+        else
+            _reports.Faults.Clear(NodeFault.NotCaptured, uid);
+        if (enrolment is Enrolment.Enrolled && NodeSurroundings.UnknownValue(pod) is { } unknown)
+            _reports.Report(pod, NodeFault.UnknownValue, unknown);
+        else
+            _reports.Faults.Clear(NodeFault.UnknownValue, uid);
+        if (NodeSurroundings.SecondMesh(pod, _place.Home) is { } second)
+            _reports.ReportNode(NodeFault.SecondMesh, uid, second);
+        else
+            _reports.Faults.Clear(NodeFault.SecondMesh, uid);
+    }
+
     /// <returns>Null: it has no address yet, and no plugin has named its namespace.</returns>
     private NodePod? NodePodOf(PodObject pod)
     {
@@ -262,9 +333,6 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     }
 
     private static PodInfo InfoOf(PodObject pod) => new(pod.Key.Name, pod.Key.Namespace, pod.Spec.ServiceAccountName is { Length: > 0 } account ? account : "default") { Capture = PodCapture.Of(pod.Metadata.Annotations) };
-
-    private void Tell(PodObject pod, string reason, string note) => _events.Record(
-        new ObjectReference { ApiVersion = "v1", Kind = "Pod", Namespace = pod.Key.Namespace, Name = pod.Key.Name, Uid = pod.Metadata.Uid }, warning: true, reason, "Capture", note);
 
     private PodObject? Find(ObjectKey key)
     {
@@ -306,10 +374,6 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
             }
         }
 
-        public void OnHealth(InformerHealth health)
-        {
-            if (health.Problem is { } problem && health.State is InformerState.Retrying)
-                owner._log.Warn($"{problem}; what is known stays");
-        }
+        public void OnHealth(InformerHealth health) => owner.TakeHealth(health);
     }
 }

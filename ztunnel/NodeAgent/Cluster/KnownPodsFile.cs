@@ -6,9 +6,6 @@ namespace Mesh.Ztunnel.NodeAgent.Cluster;
 /// <summary>The last set of pods, kept on the node in the form of <see cref="PodListFile"/>: an agent that starts while the API server is away serves these.</summary>
 internal sealed class KnownPodsFile(string path, LogSink sink, TimeProvider time)
 {
-    private readonly Log _log = sink.For("nodeagent");
-    private bool _complained;
-
     public IReadOnlyList<NodePod>? Read()
     {
         try
@@ -21,20 +18,19 @@ internal sealed class KnownPodsFile(string path, LogSink sink, TimeProvider time
         }
     }
 
-    public void Write(IReadOnlyList<NodePod> pods)
+    /// <returns>Null, or what is wrong.</returns>
+    public string? Write(IReadOnlyList<NodePod> pods)
     {
         try
         {
             var temporary = path + ".new";
             File.WriteAllText(temporary, JsonSerializer.Serialize(PodListFile.Entries(pods), PodListJson.Default.ListEntry));
             File.Move(temporary, path, overwrite: true);
-            _complained = false;
+            return null;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            if (!_complained)
-                _log.Warn($"{path} cannot be written ({failure.Message}): should the agent start while the API server is away, it would know no pods");
-            _complained = true;
+            return $"{path} cannot be written ({failure.Message}): should the agent start while the API server is away, it would not know all of the node's pods; make room on the node's disk";
         }
     }
 }

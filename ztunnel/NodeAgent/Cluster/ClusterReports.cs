@@ -1,0 +1,66 @@
+using Mesh.Kubernetes;
+using Mesh.Kubernetes.Objects;
+using Mesh.Kubernetes.Recording;
+using Mesh.Kubernetes.Requests;
+using Mesh.Runtime.Logging;
+
+namespace Mesh.Ztunnel.NodeAgent.Cluster;
+
+/// <summary>
+/// Says on pods what is wrong: an Event on the pod that a fault is of, or on the agent's own pod where it is the node's. Called under the lock of
+/// <see cref="ClusterPods"/>.
+/// </summary>
+/// <param name="self">The agent's own pod; null: it is not known, and what concerns the node is in the log only.</param>
+internal sealed class ClusterReports(KubeClient client, string node, ObjectKey? self, NodeFaults faults, Log log) : IAsyncDisposable
+{
+    private readonly EventRecorder _events = new(client, "mesh.io/ztunnel", node, text => log.Warn(text));
+
+    /// <summary>News of the node that came before our own pod was seen: an Event without its uid is in no kubectl describe.</summary>
+    private readonly List<(string Reason, string Note)> _waiting = [];
+    private PodObject? _self;
+
+    public NodeFaults Faults { get; } = faults;
+
+    public void Start() => _events.Start();
+
+    /// <summary>A pod was seen: it may be our own.</summary>
+    public void Seen(PodObject pod)
+    {
+        if (pod.Key != self)
+            return;
+        _self = pod;
+        foreach (var (reason, note) in _waiting)
+            Tell(pod, reason, note);
+        _waiting.Clear();
+    }
+
+    public void Tell(PodObject pod, string reason, string note) => _events.Record(
+        new ObjectReference { ApiVersion = "v1", Kind = "Pod", Namespace = pod.Key.Namespace, Name = pod.Key.Name, Uid = pod.Metadata.Uid }, warning: true, reason, "Capture", note);
+
+    /// <summary>A fault of a pod. Told when it is news.</summary>
+    public void Report(PodObject pod, NodeFault fault, string note)
+    {
+        if (Faults.Set(fault, pod.Metadata.Uid!, note))
+            Tell(pod, fault.ToString(), note);
+    }
+
+    /// <summary>A fault of the node. Told when it is news.</summary>
+    public void ReportNode(NodeFault fault, string subject, string note)
+    {
+        if (!Faults.Set(fault, subject, note))
+            return;
+        log.Warn(note);
+        TellNode(fault.ToString(), note);
+    }
+
+    /// <summary>What the API server could not be told while it happened.</summary>
+    public void TellNode(string reason, string note)
+    {
+        if (_self is { } pod)
+            Tell(pod, reason, note);
+        else if (self is not null && !_waiting.Contains((reason, note)))
+            _waiting.Add((reason, note));
+    }
+
+    public ValueTask DisposeAsync() => _events.DisposeAsync();
+}

@@ -84,11 +84,12 @@ public sealed class LeaderElector(KubeClient client, LeaderElectorOptions option
         while (true)
         {
             await DelayAsync(cancellation);
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             var left = options.RenewDeadline - client.Time.GetElapsedTime(renewed);
             if (left <= TimeSpan.Zero)
                 return;
-            using var timer = client.Time.CreateTimer(s => ((CancellationTokenSource)s!).Cancel(), limit, left, Timeout.InfiniteTimeSpan);
+            // Its own timer, not one that cancels it: that may fire when the source has been disposed, and a fault in a timer ends the process.
+            using var deadline = new CancellationTokenSource(left, client.Time);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
             try
             {
                 var asked = client.Time.GetTimestamp();

@@ -157,15 +157,8 @@ public sealed partial class EventLoop
         if (task.IsCompletedSuccessfully)
             return;
         // Not an async method: its state, its task and its continuation would live as long as the story, which may be a connection that is idle for days.
-        SetSynchronizationContext(null);
-        try
-        {
-            task.GetAwaiter().UnsafeOnCompleted(new StoryEnd(this, task).Look);
-        }
-        finally
-        {
-            SetSynchronizationContext(this);
-        }
+        // With this loop as context, where the story's last step runs, the look runs at once; without one it would go to the thread pool, once per connection.
+        task.GetAwaiter().UnsafeOnCompleted(new StoryEnd(this, task).Look);
     }
 
     /// <summary>A story's fault is told, whatever thread it ended on.</summary>

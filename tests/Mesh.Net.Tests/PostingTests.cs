@@ -64,6 +64,20 @@ public sealed class PostingTests
         Assert.Equal("later", Assert.Single(test.Escaped).Exception.Message);
     }
 
+    /// <summary>A detour over the thread pool at the end of each story would cost each connection the wake-up of another thread.</summary>
+    [Fact]
+    public async Task Spawn_WhenTheStoryThrowsOnTheLoop_ReportsItThere()
+    {
+        var reportedOn = new TaskCompletionSource<EventLoop?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var loop = EventLoop.Start("test", new EventLoopOptions { UnhandledException = (_, _) => reportedOn.SetResult(EventLoop.Current) });
+        loop.Spawn(async () =>
+        {
+            await Task.Yield();
+            throw new InvalidDataException("later");
+        });
+        Assert.Same(loop, await reportedOn.Task.WaitAsync(TestLoop.Patience));
+    }
+
     [Fact]
     public void Send_FromAnotherThread_WaitsForTheResult()
     {

@@ -49,8 +49,8 @@ internal sealed class Network : IAsyncDisposable
         foreach (var ns in (string[])[Client, Server, Middle])
         {
             // Thousands of short connections between two addresses need all the ports there are, and soon again. Congestion control is the
-            // kernel's usual one: a distribution's choice of a pacing one would measure its timers.
-            const string Script = "cd /proc/sys/net; echo '2000 65535' > ipv4/ip_local_port_range; echo 1 > ipv4/tcp_tw_reuse; echo 65535 > core/somaxconn; echo cubic > ipv4/tcp_congestion_control 2>/dev/null; echo 0 > ipv4/conf/all/rp_filter; for f in ipv4/conf/*/rp_filter; do echo 0 > $f; done";
+            // kernel's usual one, or the one that each kernel has where that may not be chosen in a namespace: a distribution's choice of a pacing one would measure its timers.
+            const string Script = "cd /proc/sys/net; echo '2000 65535' > ipv4/ip_local_port_range; echo 1 > ipv4/tcp_tw_reuse; echo 65535 > core/somaxconn; { echo cubic > ipv4/tcp_congestion_control || echo reno > ipv4/tcp_congestion_control; } 2>/dev/null; echo 0 > ipv4/conf/all/rp_filter; for f in ipv4/conf/*/rp_filter; do echo 0 > $f; done";
             await Tool.RunAsync(In(ns, "sh", "-c", Script));
         }
     }

@@ -86,6 +86,12 @@ internal sealed class WaypointOptions
 
     [Option("upstream", Required = true)]
     public string Upstream { get; set; } = string.Empty;
+
+    [Option("listen-grpc", Required = true)]
+    public string ListenGrpc { get; set; } = string.Empty;
+
+    [Option("upstream-grpc", Required = true, HelpText = "An application that speaks HTTP/2.")]
+    public string UpstreamGrpc { get; set; } = string.Empty;
 }
 
 /// <summary>The open-loop generator.</summary>

@@ -14,7 +14,7 @@ root=$(cd "$here/../.." && pwd)
 [ "$(id -u)" = 0 ] || { echo "bench/side-by-side/run.sh: network namespaces need root; run it with sudo" >&2; exit 77; }
 command -v dotnet >/dev/null || { echo "bench/side-by-side/run.sh: dotnet is not on PATH; install the .NET 10 SDK" >&2; exit 69; }
 
-packages=(haproxy nginx-light wrk iperf3 iproute2 nftables)
+packages=(haproxy nginx-light wrk iperf3 nghttp2-client nghttp2-server iproute2 nftables)
 missing=()
 for p in "${packages[@]}"; do dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p"); done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -8,6 +8,7 @@ namespace Mesh.SideBySide.Growth;
 internal sealed record Axis(string Name, string What, string Cost, IReadOnlyList<int> Counts, Func<Setup, int, int, Task<double>> MeasureAsync)
 {
     private const double Mega = 1024 * 1024;
+    private const string Node = "ztunnel-same-node";
 
     public static IReadOnlyList<Axis> All { get; } =
     [
@@ -18,6 +19,15 @@ internal sealed record Axis(string Name, string What, string Cost, IReadOnlyList
             await using var holder = await IdleHolder.StartAsync(setup, peer, count);
             await Task.Delay(TimeSpan.FromSeconds(6)); // the burst's garbage is collected once the process is quiet
             return peer.Own.Max(p => ProcessFacts.Resident(p.Process.Id)) / Mega;
+        }),
+        new("pods", "pods of one node, without traffic", "resident memory of the node's ztunnel, MB", [1, 10, 50, 100, 250], async (setup, count, _) =>
+        {
+            await setup.StopAsync(Node);
+            var peer = await setup.PeerAsync(Node);
+            await using var pods = new NodePods();
+            await pods.AddAsync(setup, Path.Combine(setup.Folder, Node, "pods.json"), count);
+            await Task.Delay(TimeSpan.FromSeconds(6)); // as above
+            return ProcessFacts.Resident(peer.Own[0].Process.Id) / Mega;
         }),
         Documents("services", "services", MeshDocuments.Services, [10, 100, 1000, 10_000, 50_000], "ztunnel", new HttpWork(16, NewConnections: true), "CPU of the pair per new connection, us"),
         Documents("workloads", "workloads on other nodes", MeshDocuments.Pods, [10, 100, 1000, 10_000], "ztunnel", new HttpWork(16, NewConnections: true), "CPU of the pair per new connection, us"),

@@ -36,11 +36,12 @@ internal static class Rounds
     {
         var results = new Results();
         var grouped = plan.Distinct().GroupBy(p => p.Work.Key).Select(g => g.ToList()).ToList();
-        foreach (var (name, work) in grouped.SelectMany(g => g).Where(p => p.Work is not AbsoluteWork).DistinctBy(p => p.Peer))
+        foreach (var works in grouped.SelectMany(g => g).Where(p => p.Work is not AbsoluteWork).GroupBy(p => p.Peer, p => p.Work))
         {
-            var peer = await setup.PeerAsync(name);
+            var peer = await setup.PeerAsync(works.Key);
             await setup.Network.CaptureAsync(peer.File.Capture);
-            await new HttpWork(64).RunAsync(setup, peer, Math.Max(2, seconds)); // code is compiled, pools are warm
+            foreach (var work in works.OfType<Http2Work>().Prepend<Work>(new HttpWork(64)))
+                await work.RunAsync(setup, peer, Math.Max(2, seconds)); // code is compiled, pools are warm
         }
 
         for (var round = 1; round <= rounds; round++)

@@ -14,14 +14,16 @@ internal sealed record Row
     /// <summary>Ours minus the other instead of divided by it.</summary>
     public bool Difference { get; init; }
 
-    public required double Goal { get; init; }
+    /// <summary>Null: measured for the record.</summary>
+    public double? Goal { get; init; }
 
     /// <summary>At least the goal (true), or at most.</summary>
     public required bool AtLeast { get; init; }
 
     public string Unit { get; init; } = "x";
 
-    public bool IsMet(double value) => AtLeast ? value >= Goal : value <= Goal;
+    /// <summary>Null where nothing is demanded.</summary>
+    public bool? IsMet(double value) => Goal is { } goal ? (AtLeast ? value >= goal : value <= goal) : null;
 
     public IEnumerable<(string Peer, Work Work)> Needs => Against is { } a ? [(Ours.Peer, Ours.Work), (a.Peer, a.Work)] : [(Ours.Peer, Ours.Work)];
 }

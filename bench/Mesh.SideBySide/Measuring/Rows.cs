@@ -7,6 +7,8 @@ internal static class Rows
 {
     private static readonly Work s_one = new HttpWork(1);
     private static readonly Work s_many = new HttpWork(64);
+    private static readonly Work s_http2 = new Http2Work();
+    private static readonly Work s_grpc = new Http2Work(Grpc: true);
     private static readonly Work s_connect = new HttpWork(16, NewConnections: true);
 
     public static IReadOnlyList<Row> All { get; } =
@@ -28,6 +30,11 @@ internal static class Rows
         },
         Ratio("waypoint alone, 64 connections, requests/s", "waypoint-http", "nginx-http", s_many, "rate", atLeast: true, 0.75),
         Ratio("waypoint alone, CPU per request", "waypoint-http", "nginx-http", s_many, "cpu", atLeast: false, 1.4),
+        Ratio("waypoint alone, HTTP/2, requests/s", "waypoint-http", "nginx-http", s_http2, "rate", atLeast: true, null),
+        Ratio("waypoint alone, HTTP/2, CPU per request", "waypoint-http", "nginx-http", s_http2, "cpu", atLeast: false, null),
+        Ratio("waypoint alone, gRPC, calls/s", "waypoint-http", "nginx-http", s_grpc, "rate", atLeast: true, null),
+        Ratio("waypoint alone, gRPC, CPU per call", "waypoint-http", "nginx-http", s_grpc, "cpu", atLeast: false, null),
+        Ratio("waypoint alone, gRPC, calls/s over haproxy's", "waypoint-http", "haproxy-http", s_grpc, "rate", atLeast: true, null),
         new Row
         {
             Name = "ztunnel-waypoint-ztunnel, requests/s over the tunnel pair's", Goal = 0.45, AtLeast = true,
@@ -58,7 +65,7 @@ internal static class Rows
            select (peer, work),
     ];
 
-    private static Row Ratio(string name, string ours, string other, Work work, string figure, bool atLeast, double goal) => new()
+    private static Row Ratio(string name, string ours, string other, Work work, string figure, bool atLeast, double? goal) => new()
     {
         Name = name, Ours = (ours, work, figure), Against = (other, work, figure), AtLeast = atLeast, Goal = goal,
     };

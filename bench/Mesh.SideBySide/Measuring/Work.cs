@@ -60,6 +60,39 @@ internal sealed record HttpWork(int Connections, bool NewConnections = false, st
     }
 }
 
+/// <summary>Closed loop over HTTP/2 without TLS: 16 connections with 10 requests each under way. gRPC: a unary call with a message of 16 bytes.</summary>
+internal sealed record Http2Work(bool Grpc = false) : Work
+{
+    private const int Connections = 16;
+    private const int Streams = 10;
+
+    public override string Key => Grpc ? "grpc-160" : "h2-160";
+
+    public override async Task<Sample> RunAsync(Setup setup, Peer peer, int seconds)
+    {
+        var url = (Grpc ? peer.File.OtherUrls.Grpc : peer.File.OtherUrls.Http2) ?? throw new BenchException($"{peer.Name}: its file names no address for this load");
+        List<string> command = ["h2load", "-t", "2", "-c", $"{Connections}", "-m", $"{Streams}", "-D", $"{seconds}"];
+        if (Grpc)
+        {
+            var message = Path.Combine(setup.Folder, "message");
+            await File.WriteAllBytesAsync(message, [0, 0, 0, 0, 16, .. new byte[16]]);
+            command.AddRange(["-d", message, "-H", "content-type: application/grpc", "-H", "te: trailers"]);
+        }
+
+        command.Add(url.ToString());
+        var before = peer.Cpu();
+        var output = await Tool.RunAsync(Network.In(setup.Network.Client, command), deadline: TimeSpan.FromSeconds(seconds + 30));
+        var cpu = peer.Cpu() - before;
+
+        // "requests: 404040 total, 404080 started, 404040 done, 404040 succeeded, 0 failed, 0 errored, 0 timeout"
+        var counts = output.Split('\n').FirstOrDefault(l => l.StartsWith("requests: ", StringComparison.Ordinal))?.Split(' ') ?? throw new BenchException($"h2load said: {output.Trim()}");
+        var (done, succeeded) = (double.Parse(counts[5], CultureInfo.InvariantCulture), double.Parse(counts[7], CultureInfo.InvariantCulture));
+        if (done - succeeded > done / 1000)
+            throw new BenchException($"{peer.Name}: {done - succeeded} of {done} requests failed; its figures would mean nothing");
+        return new Sample { ["rate"] = succeeded / seconds, ["cpu"] = cpu.TotalMicroseconds / Math.Max(1, succeeded) };
+    }
+}
+
 /// <summary>Open loop: requests come at a fixed rate whatever the answers do.</summary>
 internal sealed record FixedRateWork(int RequestsPerSecond, int Connections) : Work
 {

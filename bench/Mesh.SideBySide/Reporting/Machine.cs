@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Mesh.SideBySide.Rig;
 
 namespace Mesh.SideBySide.Reporting;
 
@@ -15,6 +16,7 @@ internal static class Machine
             $"{Environment.ProcessorCount} cores of {processor}{(virtualised ? " (virtual machine)" : string.Empty)}, {memory} GB",
             $"Linux {string.Join('.', Environment.OSVersion.Version.ToString().Split('.').Take(2))}, {RuntimeInformation.FrameworkDescription}, {await FirstLine("openssl", "version")}",
             $"{await FirstLine("haproxy", "-v")}; {await FirstLine("nginx", "-v")}; {await FirstLine("wrk", "-v")}; {await FirstLine("iperf3", "-v")}",
+            $"congestion control {Network.CongestionControl}",
             $"commit {await FirstLine("git", "-C", root, "rev-parse", "--short", "HEAD")}",
         ];
     }

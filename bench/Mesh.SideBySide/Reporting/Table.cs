@@ -20,7 +20,7 @@ internal static class Table
             if (results.Of(row) is not { } series)
                 text.Append(CultureInfo.InvariantCulture, $"| {row.Name} | {Goal(row)} | not measured | | |\n");
             else
-                text.Append(CultureInfo.InvariantCulture, $"| {row.Name} | {Goal(row)} | {Format.Number(series.Median)}{Unit(row)} | {Spread(series)} | {(row.IsMet(series.Median) ? "met" : "**not met**")} |\n");
+                text.Append(CultureInfo.InvariantCulture, $"| {row.Name} | {Goal(row)} | {Format.Number(series.Median)}{Unit(row)} | {Spread(series)} | {row.IsMet(series.Median) switch { true => "met", false => "**not met**", null => string.Empty }} |\n");
         }
 
         text.Append("\nEverything that was measured (medians; rate per second, times in microseconds, CPU in microseconds per request or seconds per GB):\n\n");
@@ -40,14 +40,14 @@ internal static class Table
         foreach (var row in rows)
         {
             var series = results.Of(row);
-            var verdict = series is null ? "not measured" : row.IsMet(series.Median) ? "met" : "NOT MET";
+            var verdict = series is null ? "not measured" : row.IsMet(series.Median) switch { true => "met", false => "NOT MET", null => string.Empty };
             text.Append(CultureInfo.InvariantCulture, $"{row.Name,-62} goal {Goal(row),-10} value {(series is null ? "-" : Format.Number(series.Median) + Unit(row)),-10} {(series is null ? string.Empty : Spread(series)),-24} {verdict}\n");
         }
 
         return text.ToString();
     }
 
-    private static string Goal(Row row) => $"{(row.AtLeast ? ">=" : "<=")} {row.Goal.ToString(CultureInfo.InvariantCulture)}{Unit(row)}";
+    private static string Goal(Row row) => row.Goal is not { } goal ? "-" : $"{(row.AtLeast ? ">=" : "<=")} {goal.ToString(CultureInfo.InvariantCulture)}{Unit(row)}";
 
     private static string Unit(Row row) => row.Unit == "x" ? "x" : " " + row.Unit;
 

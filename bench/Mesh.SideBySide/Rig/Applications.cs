@@ -1,12 +1,14 @@
 namespace Mesh.SideBySide.Rig;
 
-/// <summary>What is asked: nginx with a short answer, and iperf3, both in the server's namespace.</summary>
+/// <summary>What is asked: nginx with a short answer, nghttpd with what looks like a short gRPC answer, and iperf3, all in the server's namespace.</summary>
 internal sealed class Applications(Network network, string folder) : IAsyncDisposable
 {
     public const int Port = 8080;
+    public const int Http2Port = 8081;
     public const int BulkPort = 5201;
 
     private RigProcess? _nginx;
+    private RigProcess? _http2;
     private RigProcess? _iperf;
 
     public async Task StartAsync()
@@ -31,6 +33,12 @@ internal sealed class Applications(Network network, string folder) : IAsyncDispo
             """);
         _nginx = RigProcess.Start(Network.In(network.Server, "nginx", "-c", conf), Path.Combine(folder, "application.out"));
         _iperf = RigProcess.Start(Network.In(network.Server, "iperf3", "-s", "-p", $"{BulkPort}"), Path.Combine(folder, "iperf3.out"));
+        // A message of 32 bytes with its prefix (gRPC over HTTP/2, Length-Prefixed-Message); the status comes as a trailer.
+        var pages = Directory.CreateDirectory(Path.Combine(folder, "pages")).FullName;
+        await File.WriteAllBytesAsync(Path.Combine(pages, "unary"), [0, 0, 0, 0, 32, .. new byte[32]]);
+        _http2 = RigProcess.Start(
+            Network.In(network.Server, "nghttpd", "--no-tls", "-n", $"{Environment.ProcessorCount}", "-d", pages, "--trailer", "grpc-status: 0", "-a", Network.ServerAddress, $"{Http2Port}"),
+            Path.Combine(folder, "nghttpd.out"));
         await Readiness.OfHttpAsync(network, network.Server, Network.ServerAddress, Port, "/", _nginx);
     }
 
@@ -42,6 +50,8 @@ internal sealed class Applications(Network network, string folder) : IAsyncDispo
     {
         if (_nginx is { } nginx)
             await nginx.DisposeAsync();
+        if (_http2 is { } http2)
+            await http2.DisposeAsync();
         if (_iperf is { } iperf)
             await iperf.DisposeAsync();
     }

@@ -13,6 +13,10 @@ internal sealed class Network : IAsyncDisposable
     public const string StrangerAddress = "198.18.7.9";
     public const string NearAddress = "198.18.7.12";
 
+    /// <summary>Of every connection in the rig: the kernel's usual one, or the one that each kernel has where that may not be chosen in a namespace.</summary>
+    /// <remarks>A distribution's choice of a pacing one would measure its timers.</remarks>
+    public static string CongestionControl { get; private set; } = "?";
+
     private readonly string _prefix = $"meshbench{Environment.ProcessId}-";
 
     public string Client => _prefix + "c";
@@ -48,10 +52,9 @@ internal sealed class Network : IAsyncDisposable
         await Batch(Middle, Links(MiddleAddress, ("mbmc", ClientAddress), ("mbms", ServerAddress)));
         foreach (var ns in (string[])[Client, Server, Middle])
         {
-            // Thousands of short connections between two addresses need all the ports there are, and soon again. Congestion control is the
-            // kernel's usual one, or the one that each kernel has where that may not be chosen in a namespace: a distribution's choice of a pacing one would measure its timers.
-            const string Script = "cd /proc/sys/net; echo '2000 65535' > ipv4/ip_local_port_range; echo 1 > ipv4/tcp_tw_reuse; echo 65535 > core/somaxconn; { echo cubic > ipv4/tcp_congestion_control || echo reno > ipv4/tcp_congestion_control; } 2>/dev/null; echo 0 > ipv4/conf/all/rp_filter; for f in ipv4/conf/*/rp_filter; do echo 0 > $f; done";
-            await Tool.RunAsync(In(ns, "sh", "-c", Script));
+            // Thousands of short connections between two addresses need all the ports there are, and soon again.
+            const string Script = "cd /proc/sys/net; echo '2000 65535' > ipv4/ip_local_port_range; echo 1 > ipv4/tcp_tw_reuse; echo 65535 > core/somaxconn; { echo cubic > ipv4/tcp_congestion_control || echo reno > ipv4/tcp_congestion_control; } 2>/dev/null; echo 0 > ipv4/conf/all/rp_filter; for f in ipv4/conf/*/rp_filter; do echo 0 > $f; done; cat ipv4/tcp_congestion_control";
+            CongestionControl = (await Tool.RunAsync(In(ns, "sh", "-c", Script))).Trim();
         }
     }
 

@@ -70,6 +70,7 @@ internal sealed class Peer(PeerFile file, IReadOnlyList<(string Side, RigProcess
             ["SERVER_ADDR"] = Network.ServerAddress,
             ["SIDE_ADDR"] = Network.AddressOf(side),
             ["APP_PORT"] = $"{Applications.Port}",
+            ["H2_PORT"] = $"{Applications.Http2Port}",
             ["BULK_PORT"] = $"{Applications.BulkPort}",
             ["CLIENT_NS"] = $"/run/netns/{setup.Network.Client}",
             ["SERVER_NS"] = $"/run/netns/{setup.Network.Server}",

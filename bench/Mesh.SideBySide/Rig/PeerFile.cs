@@ -24,6 +24,9 @@ internal sealed record PeerFile
 
     public required Uri Url { get; init; }
 
+    /// <summary>Where it takes HTTP/2 without TLS, and gRPC for an application that speaks HTTP/2 itself; null: it has none.</summary>
+    public (Uri? Http2, Uri? Grpc) OtherUrls { get; init; }
+
     /// <summary>A port that answers /healthz/ready, where the peer has one.</summary>
     public int? ReadyPort { get; init; }
 
@@ -45,10 +48,12 @@ internal sealed record PeerFile
             Instead = Words("instead"),
             Capture = capture.Length == 2 ? (capture[0], capture[1]) : null,
             Url = new Uri(head.GetValueOrDefault("url") ?? $"http://{Network.ServerAddress}:{Applications.Port}/"),
+            OtherUrls = (Address("h2"), Address("grpc")),
             ReadyPort = head.TryGetValue("ready", out var port) ? int.Parse(port) : null,
             NeedsToken = head.GetValueOrDefault("token") == "yes",
         };
 
+        Uri? Address(string key) => head.TryGetValue(key, out var url) ? new Uri(url) : null;
         string[] Words(string key) => head.GetValueOrDefault(key, string.Empty).Split(' ', StringSplitOptions.RemoveEmptyEntries);
     }
 }

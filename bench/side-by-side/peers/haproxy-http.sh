@@ -3,6 +3,8 @@
 # kind: http
 # sides: middle
 # url: http://198.18.7.3:8101/
+# h2: http://198.18.7.3:8111/
+# grpc: http://198.18.7.3:8121/unary
 cat > "$PEER_DIR/haproxy.cfg" <<CFG
 global
     nbthread $CORES
@@ -14,7 +16,12 @@ defaults
     timeout server 1h
 listen app
     bind :8101
+    bind :8111 proto h2
     http-reuse always
     server app $SERVER_ADDR:$APP_PORT
+listen grpc
+    bind :8121 proto h2
+    http-reuse always
+    server app $SERVER_ADDR:$H2_PORT proto h2
 CFG
 exec haproxy -db -f "$PEER_DIR/haproxy.cfg"

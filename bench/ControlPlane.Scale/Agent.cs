@@ -11,6 +11,10 @@ internal sealed class Agent : IAsyncDisposable
     private static readonly GrpcMethod<DeltaDiscoveryRequest, Response> _method =
         new(GrpcMethods.DeltaAggregatedResources.FullName, DeltaDiscoveryRequest.Parser, Response.Parser.WithDiscardUnknownFields(true));
 
+    // A control plane that is busy with thousands of handshakes ends those that take too long; an agent comes back, and so does this one.
+    private const int Attempts = 20;
+    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(500);
+
     private readonly GrpcChannel _channel;
     private readonly Action<string> _received;
     private GrpcDuplexCall<DeltaDiscoveryRequest, Response>? _call;
@@ -34,12 +38,41 @@ internal sealed class Agent : IAsyncDisposable
     /// <summary>Set when the agent lost its stream; the figures are then worth nothing.</summary>
     public Exception? Failure { get; private set; }
 
+    /// <summary>How often it connected in vain, and why the last time.</summary>
+    public int Retries { get; private set; }
+    public string? Reason { get; private set; }
+
     /// <summary>Connects and returns the number of resources when both types have come.</summary>
     public async Task<int> SyncAsync()
+    {
+        while (true)
+        {
+            try
+            {
+                return await TrySyncAsync();
+            }
+            catch (GrpcException e) when (e.Status.Code is GrpcStatusCode.Unavailable or GrpcStatusCode.Cancelled && Retries < Attempts)
+            {
+                Retries++;
+                Reason = e.Message;
+                await Task.Delay(_pause, TimeProvider.System);
+            }
+        }
+    }
+
+    /// <summary>Asks for everything and reads nothing of it, as an agent that hangs.</summary>
+    public async Task StallAsync() => await AskAsync();
+
+    private async Task AskAsync()
     {
         _call = await _channel.StartDuplexAsync(_method);
         foreach (var type in (string[])[XdsTypeUrls.Address, XdsTypeUrls.Authorization])
             await _call.WriteAsync(new DeltaDiscoveryRequest { TypeUrl = type, Node = new Node { Id = "ztunnel~127.0.0.1~ztunnel.istio-system~istio-system.svc.cluster.local" }, ResourceNamesSubscribe = { "*" } });
+    }
+
+    private async Task<int> TrySyncAsync()
+    {
+        await AskAsync();
         var resources = 0;
         var types = new HashSet<string>(StringComparer.Ordinal);
         while (types.Count < 2)

@@ -59,12 +59,17 @@ internal static class Program
         report.Add("first sync of one agent", "ms", Goal(50), [.. single]);
 
         // (3)
+        var stalled = Enumerable.Range(0, options.Stalled).Select(_ => new Agent(server, token, _ => { })).ToList();
+        await Task.WhenAll(stalled.Select(a => a.StallAsync()));
         var churn = new Churn(folder, options);
         var agents = Enumerable.Range(0, options.Agents).Select(_ => new Agent(server, token, churn.Received)).ToList();
         var processor = server.Processor;
         var start = Stopwatch.GetTimestamp();
         var counts = await Task.WhenAll(agents.Select(a => Task.Run(a.SyncAsync)));
         report.Add("all agents at once", "s", Goal(3), Stopwatch.GetElapsedTime(start).TotalSeconds);
+        foreach (var reason in agents.GroupBy(a => a.Reason, StringComparer.Ordinal).Where(r => r.Key is not null))
+            Console.Error.WriteLine($"{reason.Count()} agents connected again: {reason.Key}");
+        report.Add("connections made again", "agents", null, agents.Count(a => a.Retries > 0));
         report.Add("processor time of it", "s", null, (server.Processor - processor).TotalSeconds);
         report.Add("resident after it", "MB", Goal(300), server.ResidentMegabytes);
         if (counts.Any(c => c != expected))
@@ -91,6 +96,6 @@ internal static class Program
                 throw new InvalidOperationException("an agent lost its stream", failure);
         }
 
-        await Task.WhenAll(agents.Select(a => a.DisposeAsync().AsTask()));
+        await Task.WhenAll(agents.Concat(stalled).Select(a => a.DisposeAsync().AsTask()));
     }
 }

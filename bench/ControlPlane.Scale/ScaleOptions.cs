@@ -22,6 +22,9 @@ internal sealed class ScaleOptions
     [Option("rounds", Default = 3, HelpText = "Rounds of changes; the spread is over them.")]
     public int Rounds { get; set; }
 
+    [Option("stalled", Default = 0, HelpText = "Agents beside the others that ask for everything and never read.")]
+    public int Stalled { get; set; }
+
     [Option("append", HelpText = "File to which one line of figures (tab separated) is added, for comparing sizes.")]
     public string? Append { get; set; }
 

@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 70
 
 packages=(nftables iptables iproute2 curl nginx-light tcpdump openssl nghttp2-client nghttp2-server util-linux python3 apache2-utils
-    python3-h2 python3-hpack python3-hyperframe python3-cryptography python3-grpcio python3-protobuf python3-yaml protobuf-compiler libprotobuf-dev wrk nodejs)
+    python3-h2 python3-hpack python3-hyperframe python3-cryptography python3-grpcio python3-protobuf python3-yaml protobuf-compiler libprotobuf-dev wrk nodejs skopeo umoci)
 install=false build=true filter=()
 while [ $# -gt 0 ]; do
     case "$1" in

@@ -8,10 +8,9 @@ using Mesh.Testing;
 namespace Mesh.EndToEnd.Tests.Images;
 
 /// <summary>The image that is made without a container engine, unpacked as an engine would and started.</summary>
-public sealed class LayoutTests : IDisposable
+[Collection(LayoutFixture.Name)]
+public sealed class LayoutTests(LayoutFixture layouts) : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(280);
-
     private readonly string _folder = Directory.CreateTempSubdirectory("mesh-image-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -19,9 +18,7 @@ public sealed class LayoutTests : IDisposable
     [ImageFact]
     public async Task Layout_OfTheAgent_HoldsWhatItSaysAndStarts()
     {
-        var layout = Path.Combine(_folder, "layout");
-        using var building = Command.Start(["bash", Path.Combine(Repository.Root, "deploy", "images", "layout.sh"), "ztunnel", layout]);
-        (await building.EndAsync(Patience)).Expect(0);
+        var layout = await layouts.OfTheAgentAsync();
 
         var manifest = await ReadAsync(layout, (await JsonAsync(Path.Combine(layout, "index.json"))).GetProperty("manifests")[0]);
         var config = await ReadAsync(layout, manifest.GetProperty("config"));

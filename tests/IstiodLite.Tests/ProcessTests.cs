@@ -152,6 +152,27 @@ public sealed class ProcessTests
     }
 
     [Fact]
+    public async Task Change_CountsAsConverged_WhenTheLastClientHasAnsweredIt()
+    {
+        await using var plane = await ControlPlaneProcess.StartAsync(_payment);
+        using var channel = await plane.ConnectAsync("--node", "node-1");
+        await using var stream = await OpenAsync(channel, "ztunnel~198.18.0.11~ztunnel.istio-system~x");
+        await stream.WriteAsync(Subscribe(XdsTypeUrls.Address));
+        await AnswerAsync();
+        plane.Write("more.yaml", Documents.Pod("more", "more", "198.18.1.8"));
+        var change = (await stream.ReadAsync())!;
+        Assert.Contains("istiod_lite_convergence_time_count 0", await plane.GetAsync("/metrics"), StringComparison.Ordinal);
+        await stream.WriteAsync(new DeltaDiscoveryRequest { TypeUrl = XdsTypeUrls.Address, ResponseNonce = change.Nonce });
+        string metrics;
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!(metrics = await plane.GetAsync("/metrics")).Contains("istiod_lite_convergence_time_count 1", StringComparison.Ordinal))
+            limit.Token.ThrowIfCancellationRequested();
+        Assert.Contains("pilot_proxy_convergence_time_count 1", metrics, StringComparison.Ordinal);
+
+        async Task AnswerAsync() => await stream.WriteAsync(new DeltaDiscoveryRequest { TypeUrl = XdsTypeUrls.Address, ResponseNonce = (await stream.ReadAsync())!.Nonce });
+    }
+
+    [Fact]
     public async Task Start_WithSomethingWrong_IsOneSentenceAndACode()
     {
         var folder = Directory.CreateTempSubdirectory("istiod-lite-test-").FullName;

@@ -1,6 +1,8 @@
 using System.Net.Sockets;
+using Mesh.Http2;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Http1;
+using Mesh.Waypoint.Http2;
 using Mesh.Waypoint.Resilience;
 
 namespace Mesh.Waypoint.Forwarding;
@@ -37,9 +39,9 @@ internal sealed record AttemptFailure(AttemptEnding Ending, string Reason, Respo
                     return Overflow;
                 case ProtocolViolationException:
                     return new(AttemptEnding.ProtocolError, "protocol error", ResponseFlags.UpstreamProtocolError, 502);
-                case HttpProtocolException { ErrorCode: 7 }:
+                case StreamResetException { Code: Http2ErrorCode.REFUSED_STREAM }:
                     return new(AttemptEnding.RefusedStream, "remote refused stream reset", ResponseFlags.UpstreamRemoteReset);
-                case HttpProtocolException { HttpRequestError: HttpRequestError.HttpProtocolError } when IsStreamReset(e):
+                case StreamResetException:
                     return new(AttemptEnding.RemoteReset, "remote reset", ResponseFlags.UpstreamRemoteReset);
                 case UpstreamEndedException { ThroughTunnel: true } when isSafeToRepeat:
                     // The tunnel stands on the node's proxy; what ended is the instance behind it (killed, restarted) or the tunnel itself. The request
@@ -47,11 +49,6 @@ internal sealed record AttemptFailure(AttemptEnding Ending, string Reason, Respo
                     return new(AttemptEnding.ConnectFailure, "connection termination", ResponseFlags.UpstreamConnectionTermination);
                 case UpstreamEndedException:
                     return Terminated;
-                case HttpIOException { HttpRequestError: HttpRequestError.ResponseEnded }:
-                    return Terminated;
-                case HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }:
-                case HttpIOException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }:
-                    return new(AttemptEnding.ProtocolError, "protocol error", ResponseFlags.UpstreamProtocolError, 502);
                 case HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } when e.InnerException is OperationCanceledException or TimeoutException:
                 case OperationCanceledException { InnerException: TimeoutException }:
                     return new(AttemptEnding.ConnectTimeout, "connection timeout", ResponseFlags.UpstreamConnectionFailure);
@@ -65,9 +62,6 @@ internal sealed record AttemptFailure(AttemptEnding Ending, string Reason, Respo
 
     private static readonly AttemptFailure Terminated =
         new(AttemptEnding.ConnectionTermination, "connection termination", ResponseFlags.UpstreamConnectionTermination);
-
-    // The handler uses one exception for RST_STREAM and for GOAWAY; only the first has one stream as its subject.
-    private static bool IsStreamReset(Exception e) => !e.Message.Contains("connection", StringComparison.OrdinalIgnoreCase);
 
     private static string Transported(DialException dial) =>
         dial.Failure == DialFailure.Refused ? "delayed_connect_error:_Connection_refused" : dial.Message.Replace(' ', '_');

@@ -104,6 +104,7 @@ internal sealed class AttemptSeries(
             Request = request,
             Body = body.HasBody ? body : null,
             Dial = new DialContext(client, TraceParent()),
+            Loop = exchange.Connection.Loop,
             ExpectedTimeout = perTry ?? (exchange.Attempts == 1 ? deadline.Whole : deadline.Remaining),
             Interim = interim,
         });

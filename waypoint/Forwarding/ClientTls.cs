@@ -3,6 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Identity.Certificates;
+using Mesh.Net;
 using Mesh.Waypoint.Balancing;
 
 namespace Mesh.Waypoint.Forwarding;
@@ -54,7 +55,7 @@ internal sealed class ClientTls
     /// <exception cref="DialException">The handshake failed; the application saw nothing of the request.</exception>
     public async ValueTask<Stream> WrapAsync(Stream transport, bool http2, CancellationToken cancellation)
     {
-        var stream = new SslStream(transport);
+        var stream = new TlsStream(transport);
         try
         {
             await stream.AuthenticateAsClientAsync(
@@ -141,4 +142,11 @@ internal sealed class TlsDialer(IUpstreamDialer inner) : IUpstreamDialer
         var transport = await inner.DialAsync(endpoint, context, timeout, cancellation);
         return context.Tls is { } tls ? await tls.WrapAsync(transport, context.Http2, cancellation) : transport;
     }
+}
+
+/// <summary>TLS over a connection, which knows where that lives.</summary>
+internal sealed class TlsStream(Stream transport) : SslStream(transport)
+{
+    /// <summary>Null: on no loop.</summary>
+    public EventLoop? Loop { get; } = (transport as LoopPipeStream)?.Pipe.Loop;
 }

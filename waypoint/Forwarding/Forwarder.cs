@@ -54,7 +54,11 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
         exchange.Watch = watch;
         using var deadline = new RequestDeadline(timeout, time, http.RequestAborted, watch?.Token ?? CancellationToken.None);
         var hasBody = request.Upgrade is null && HasBody(http);
-        using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0 || action.Mirrors.Count > 0, limits.ConnectionBuffer) { Watch = watch };
+        using var body = new ReplayableBody(http.Request.BodyReader, hasBody, action.Retry.Attempts > 0 || action.Mirrors.Count > 0, limits.ConnectionBuffer)
+        {
+            Watch = watch,
+            TrailersOf = http.Features.Get<IHttpRequestTrailersFeature>(),
+        };
         if (hasBody)
         {
             body.OnCompleted(() =>
@@ -223,7 +227,10 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
         return new UpstreamRequest(http.Request, authority ?? exchange.Facts.Authority, query.Length == 0 ? path : path + query, upgrade is null && HasBody(http)) { Upgrade = upgrade };
     }
 
-    private static bool HasBody(HttpContext http) => http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true;
+    // An empty one carries trailers.
+    private static bool HasBody(HttpContext http) =>
+        http.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true
+        || http.Features.Get<IHttpRequestTrailersFeature>() is { Available: true, Trailers.Count: > 0 };
 
     /// <summary>For gRPC the smaller of the client's grpc-timeout and the route's; the client's alone counts too (recorded).</summary>
     private static TimeSpan? EffectiveTimeout(Exchange exchange, ForwardAction action)

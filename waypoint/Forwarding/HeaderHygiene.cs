@@ -17,6 +17,9 @@ internal static class HeaderHygiene
         "x-envoy-peer-metadata-id",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>A name that only proxies may use.</summary>
+    public static bool IsProxys(string name) => Stripped.Contains(name);
+
     public static void Sanitize(IHeaderDictionary headers, string scheme, Func<string> newRequestId)
     {
         List<string>? planted = null;

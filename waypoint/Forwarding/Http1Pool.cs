@@ -15,9 +15,6 @@ internal sealed class UpstreamOverflowException(string what) : IOException($"the
 /// </summary>
 internal sealed class Http1Pool : IDisposable
 {
-    private static readonly TimeSpan ShortestSweep = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LongestSweep = TimeSpan.FromMinutes(1);
-
     private readonly ConnectionLimits _limits;
     private readonly CircuitState _circuit;
     private readonly Func<DialContext, CancellationToken, ValueTask<Stream>> _dial;
@@ -39,12 +36,7 @@ internal sealed class Http1Pool : IDisposable
         _circuit = circuit;
         _dial = dial;
         _time = time;
-        var shortest = Shorter(limits.IdleTimeout, limits.MaxConnectionDuration ?? TimeSpan.Zero);
-        if (shortest > TimeSpan.Zero)
-        {
-            var period = TimeSpan.FromTicks(Math.Clamp(shortest.Ticks / 4, ShortestSweep.Ticks, LongestSweep.Ticks));
-            _sweeper = time.CreateTimer(_ => Sweep(), null, period, period);
-        }
+        _sweeper = ConnectionAges.SweepPeriod(limits) is { } period ? time.CreateTimer(_ => Sweep(), null, period, period) : null;
     }
 
     private bool IsLimited => _limits.MaxConnections != uint.MaxValue;
@@ -93,7 +85,7 @@ internal sealed class Http1Pool : IDisposable
     public void Return(Http1Connection connection, bool unused)
     {
         var now = _time.GetTimestamp();
-        if (_retired || connection.Requests == _limits.MaxRequestsPerConnection || IsTooOld(connection, now) || !(unused || connection.TryFinish()))
+        if (_retired || connection.Requests == _limits.MaxRequestsPerConnection || ConnectionAges.IsTooOld(_limits, connection.OpenedAt, _time) || !(unused || connection.TryFinish()))
             Close(connection);
         else if (!IsLimited)
             Shelve(connection, now);
@@ -166,7 +158,7 @@ internal sealed class Http1Pool : IDisposable
     {
         while (shelf.Idle.TryPop(out var connection))
         {
-            if (!IsTooOld(connection, _time.GetTimestamp()))
+            if (!ConnectionAges.IsTooOld(_limits, connection.OpenedAt, _time))
             {
                 if (connection.TryReuse())
                     return connection;
@@ -253,7 +245,7 @@ internal sealed class Http1Pool : IDisposable
             {
                 if (connection.IsDead)
                     continue;
-                if (IsTooOld(connection, now) || (_limits.IdleTimeout > TimeSpan.Zero && _time.GetElapsedTime(connection.IdleSince, now) >= _limits.IdleTimeout))
+                if (ConnectionAges.IsTooOld(_limits, connection.OpenedAt, _time) || (_limits.IdleTimeout > TimeSpan.Zero && _time.GetElapsedTime(connection.IdleSince, now) >= _limits.IdleTimeout))
                 {
                     if (connection.TryRetire())
                         Left();
@@ -268,9 +260,6 @@ internal sealed class Http1Pool : IDisposable
                 shelf.Idle.Push(kept[i]);
         }
     }
-
-    private bool IsTooOld(Http1Connection connection, long now) =>
-        _limits.MaxConnectionDuration is { Ticks: > 0 } longest && _time.GetElapsedTime(connection.OpenedAt, now) >= longest;
 
     private Shelf ShelfFor(EventLoop? loop)
     {
@@ -289,8 +278,6 @@ internal sealed class Http1Pool : IDisposable
             return made;
         }
     }
-
-    private static TimeSpan Shorter(TimeSpan a, TimeSpan b) => a <= TimeSpan.Zero ? b : b <= TimeSpan.Zero || a < b ? a : b;
 
     // A loop's own pipes save a copy in each direction.
     private static (PipeReader Input, PipeWriter Output) Pipes(Stream stream) => stream is LoopPipeStream connection

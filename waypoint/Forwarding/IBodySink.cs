@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Mesh.Waypoint.Http2;
 
 namespace Mesh.Waypoint.Forwarding;
 
@@ -62,16 +63,17 @@ internal sealed class Http1BodySink(PipeWriter output, bool chunked) : IBodySink
     }
 }
 
-/// <summary>The stream of HTTP/2's client, which frames by itself.</summary>
-internal sealed class StreamBodySink(Stream stream) : IBodySink
+/// <summary>HTTP/2, which frames by itself; what an iteration of the loop writes goes out together.</summary>
+internal sealed class Http2BodySink(Http2ClientStream stream, ReplayableBody body) : IBodySink
 {
-    public async ValueTask WriteAsync(ReadOnlySequence<byte> data, CancellationToken cancellation)
+    // The stream ends its waits itself.
+    public ValueTask WriteAsync(ReadOnlySequence<byte> data, CancellationToken cancellation) => stream.WriteAsync(data);
+
+    public ValueTask FlushAsync(CancellationToken cancellation) => ValueTask.CompletedTask;
+
+    public ValueTask EndAsync(CancellationToken cancellation)
     {
-        foreach (var segment in data)
-            await stream.WriteAsync(segment, cancellation);
+        stream.End(Http2RequestHead.Trailers(body.Trailers));
+        return ValueTask.CompletedTask;
     }
-
-    public async ValueTask FlushAsync(CancellationToken cancellation) => await stream.FlushAsync(cancellation);
-
-    public async ValueTask EndAsync(CancellationToken cancellation) => await stream.FlushAsync(cancellation);
 }

@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Mesh.Waypoint.Forwarding;
 
@@ -25,6 +27,12 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
 
     public long BytesReceived { get; private set; }
 
+    /// <summary>What follows the body; there when it is complete.</summary>
+    public IHeaderDictionary? Trailers => TrailersOf is { Available: true } trailers ? trailers.Trailers : null;
+
+    /// <summary>Null: no trailers.</summary>
+    public IHttpRequestTrailersFeature? TrailersOf { get; init; }
+
     /// <summary>Told of everything that arrives.</summary>
     public StreamWatch? Watch { get; init; }
 
@@ -40,7 +48,7 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
     /// <summary>All of it: what earlier tries have read, then what still arrives.</summary>
     public async Task CopyToAsync(IBodySink sink, CancellationToken cancellation)
     {
-        // HTTP/2's client may start over by itself (REFUSED_STREAM): never with half a body.
+        // A try over HTTP/2 may begin again on another connection: never with half a body.
         if (!CanReplay)
             throw new IOException("the request body was sent once and was too long to be kept");
 

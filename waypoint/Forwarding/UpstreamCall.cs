@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Mesh.Net;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Http1;
 
@@ -20,6 +21,9 @@ internal sealed record UpstreamCallContext
     public required ReplayableBody? Body { get; init; }
 
     public required DialContext Dial { get; init; }
+
+    /// <summary>Where the client's connection lives; null: on no loop.</summary>
+    public EventLoop? Loop { get; init; }
 
     /// <summary>What is left for this try; the application is told.</summary>
     public TimeSpan? ExpectedTimeout { get; init; }

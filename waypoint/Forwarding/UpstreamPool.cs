@@ -9,15 +9,15 @@ internal sealed class UpstreamPool
     private readonly ClusterModel _model;
     private readonly IUpstreamDialer _dialer;
     private readonly Lazy<Http1Pool> _http1;
-    private readonly Lazy<Http2Channel> _http2;
+    private readonly Lazy<Http2Pool> _http2;
 
-    public UpstreamPool(EndpointState endpoint, ClusterState cluster, ClusterModel model, string? clientPrincipal, IUpstreamDialer dialer, TimeProvider time)
+    public UpstreamPool(EndpointState endpoint, ClusterState cluster, ClusterModel model, IUpstreamDialer dialer, TimeProvider time)
     {
         _endpoint = endpoint;
         _model = model;
         _dialer = dialer;
         _http1 = new Lazy<Http1Pool>(() => new Http1Pool(model.Limits, cluster.Circuit, DialAsync, time));
-        _http2 = new Lazy<Http2Channel>(() => new Http2Channel(endpoint.Description.Hbone, model.Limits, DialAsync, clientPrincipal));
+        _http2 = new Lazy<Http2Pool>(() => new Http2Pool(model.Limits, cluster.Circuit, DialAsync, time));
     }
 
     public UpstreamCall Call(UpstreamCallContext context) => context.Request.UsesHttp2(_model) ? new Http2Call(_http2.Value, context) : new Http1Call(_http1.Value, context);

@@ -17,7 +17,7 @@ internal sealed class UpstreamPools
         var key = endpoint.Description.Hbone ? clientPrincipal ?? string.Empty : string.Empty;
         return _pools.TryGetValue(key, out var there)
             ? there
-            : _pools.GetOrAdd(key, static (k, state) => new UpstreamPool(state.endpoint, state.cluster, state.model, k.Length == 0 ? null : k, state.dialer, state.time), (endpoint, cluster, model, dialer, time));
+            : _pools.GetOrAdd(key, static (_, state) => new UpstreamPool(state.endpoint, state.cluster, state.model, state.dialer, state.time), (endpoint, cluster, model, dialer, time));
     }
 
     public void Retire()

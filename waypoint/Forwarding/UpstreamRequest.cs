@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Globalization;
-using System.Net;
+using Mesh.Http2;
 using Mesh.Waypoint.Balancing;
 using Mesh.Waypoint.Http1;
 using Microsoft.AspNetCore.Http;
@@ -10,8 +10,6 @@ namespace Mesh.Waypoint.Forwarding;
 /// <summary>What is sent to the application, fixed once for all tries; each try makes its own message from it.</summary>
 internal sealed class UpstreamRequest
 {
-    private static readonly UriCreationOptions Verbatim = new() { DangerousDisablePathAndQueryCanonicalization = true };
-
     private readonly IHeaderDictionary _headers;
     private readonly string _method;
     private readonly string _pathAndQuery;
@@ -100,36 +98,20 @@ internal sealed class UpstreamRequest
         head.End();
     }
 
-    public HttpRequestMessage CreateHttp2Message(UpstreamCallContext context, BodyContent? body)
+    public HeaderList WriteHttp2(UpstreamCallContext context)
     {
-        var message = new HttpRequestMessage(new HttpMethod(_method), new Uri($"http://{context.Endpoint.Text}{_pathAndQuery}", Verbatim))
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = body,
-        };
+        var head = Http2RequestHead.Begin(_method, _pathAndQuery, _authority, _headers.Count + 8);
         foreach (var (name, values) in _headers)
         {
-            if (name.Length == 0 || name[0] == ':' || name.Equals("Host", StringComparison.OrdinalIgnoreCase))
+            if (name.Length == 0 || name[0] == ':' || name.Equals("Host", StringComparison.OrdinalIgnoreCase) || HopByHop.Is(name))
                 continue;
-
             foreach (var value in values)
-                FieldRules.Check(name, value ?? string.Empty);
-
-            // HttpClient keeps these with the body and has no place for them without one.
-            if (!IsContentHeader(name))
-                message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
-            else
-                body?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+                Http2RequestHead.Add(head, name, value ?? string.Empty);
         }
 
-        FieldRules.CheckValue("host", _authority);
-        message.Headers.Host = null;
-        message.Headers.TryAddWithoutValidation("Host", _authority);
         foreach (var (name, value) in Added(context))
-            message.Headers.TryAddWithoutValidation(name, value);
-        message.Options.Set(Http2Channel.TraceParent, context.Dial.TraceParent);
-        return message;
+            Http2RequestHead.Add(head, name, value);
+        return head;
     }
 
     private static IEnumerable<(string Name, string Value)> Added(UpstreamCallContext context)
@@ -139,14 +121,4 @@ internal sealed class UpstreamRequest
         foreach (var header in context.MirrorHeaders)
             yield return header;
     }
-
-    // HttpClient keeps these with the body.
-    private static bool IsContentHeader(string name) =>
-        name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase)
-        && (name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase) || name.Equals("Content-Type", StringComparison.OrdinalIgnoreCase)
-            || name.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase) || name.Equals("Content-Language", StringComparison.OrdinalIgnoreCase)
-            || name.Equals("Content-Location", StringComparison.OrdinalIgnoreCase) || name.Equals("Content-Range", StringComparison.OrdinalIgnoreCase)
-            || name.Equals("Content-Disposition", StringComparison.OrdinalIgnoreCase) || name.Equals("Content-MD5", StringComparison.OrdinalIgnoreCase))
-        || name.Equals("Allow", StringComparison.OrdinalIgnoreCase) || name.Equals("Expires", StringComparison.OrdinalIgnoreCase)
-        || name.Equals("Last-Modified", StringComparison.OrdinalIgnoreCase);
 }

@@ -40,10 +40,11 @@ public sealed class RawHttp2Socket : IDisposable
     }
 
     /// <summary>A server on an accepted socket: SETTINGS are sent.</summary>
-    public static async Task<RawHttp2Socket> AcceptAsync(Socket socket)
+    /// <param name="maxConcurrentStreams">Null: any number.</param>
+    public static async Task<RawHttp2Socket> AcceptAsync(Socket socket, uint? maxConcurrentStreams = null)
     {
         var server = new RawHttp2Socket(socket);
-        await server.SendFrameAsync("SETTINGS", 0, 0, default);
+        await server.SendFrameAsync("SETTINGS", 0, 0, maxConcurrentStreams is { } streams ? (byte[])[0, 3, .. BigEndian(streams)] : default);
         return server;
     }
 
@@ -141,6 +142,9 @@ public sealed class RawHttp2Socket : IDisposable
 
         return null;
     }
+
+    /// <summary>A FIN; still reads.</summary>
+    public void EndSending() => _socket.Shutdown(SocketShutdown.Send);
 
     public void Dispose() => _socket.Dispose();
 

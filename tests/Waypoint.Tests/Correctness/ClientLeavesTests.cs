@@ -41,7 +41,7 @@ public sealed class ClientLeavesTests
             {
                 await client.ConnectAsync(mesh.Entry);
                 await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
-                await client.GetStream().ReadExactlyAsync(new byte[500]);
+                await client.GetStream().ReadExactlyAsync(new byte[500]).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
             }
 
             await AssertDcAsync(mesh);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test of the mesh: units, properties, recorded behaviour, processes in network namespaces. No arguments needed.
-#   --install   also installs the Debian packages that the process tests use (needs root; tests that lack a tool say "skipped" and why)
+#   --install   also installs the Debian packages that the process tests use (needs root; tests that lack a tool say "skipped" and why), and those named in MESH_TESTS_PACKAGES
 #   --filter X  passes X to `dotnet test --filter`
 #   --no-build  uses what is already built
 # Ends with "N passed, N failed[, N skipped]"; exit code 0 only if none failed.
@@ -24,7 +24,7 @@ command -v dotnet >/dev/null || { echo "tests/run.sh: dotnet is not on PATH; ins
 
 if $install || { [ "$(id -u)" = 0 ] && [ "${MESH_TESTS_INSTALL:-ask}" = always ]; }; then
     missing=()
-    for p in "${packages[@]}"; do dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p"); done
+    for p in "${packages[@]}" ${MESH_TESTS_PACKAGES:-}; do dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p"); done
     if [ ${#missing[@]} -gt 0 ]; then
         echo "installing: ${missing[*]}"
         export DEBIAN_FRONTEND=noninteractive

@@ -263,6 +263,12 @@ internal sealed class Http2ClientConnection : IHttp2Handler, IFlushable
         {
             Close(e);
         }
+        catch (Exception e)
+        {
+            // A fault of ours: the loop reports it, and nobody waits for what cannot come.
+            Close(e);
+            throw;
+        }
     }
 
     private void Receive(in ReadOnlySequence<byte> bytes)

@@ -37,7 +37,10 @@ public sealed class RevocationTests
         return pem.StartsWith("-----", StringComparison.Ordinal) ? pem : Encoding.ASCII.GetString(Convert.FromBase64String(pem));
     }
 
-    /// <summary>A program among the mesh's own, as an administrator of the machine runs it.</summary>
-    private static async Task<CommandResult> InsideAsync(TestMesh mesh, string component, params string[] program) =>
-        await Command.RunAsync(["nsenter", "--target", await mesh.ProcessOfAsync(component), "--mount", "--net", "--pid", .. program]);
+    /// <summary>A program among the mesh's own, as who started the mesh runs it: without root that begins with the mesh's user namespace.</summary>
+    private static async Task<CommandResult> InsideAsync(TestMesh mesh, string component, params string[] program)
+    {
+        string[] user = Environment.IsPrivilegedProcess ? [] : ["--user", "--preserve-credentials"];
+        return await Command.RunAsync(["nsenter", "--target", await mesh.ProcessOfAsync(component), .. user, "--mount", "--net", "--pid", .. program]);
+    }
 }

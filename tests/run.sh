@@ -22,14 +22,18 @@ done
 
 command -v dotnet >/dev/null || { echo "tests/run.sh: dotnet is not on PATH; install the .NET 10 SDK" >&2; exit 69; }
 
+install_missing() {
+    local missing=() p
+    for p; do dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p"); done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    echo "installing: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null || echo "some packages could not be installed; the tests that need them will say skipped" >&2
+}
 if $install || { [ "$(id -u)" = 0 ] && [ "${MESH_TESTS_INSTALL:-ask}" = always ]; }; then
-    missing=()
-    for p in "${packages[@]}" ${MESH_TESTS_PACKAGES:-}; do dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p"); done
-    if [ ${#missing[@]} -gt 0 ]; then
-        echo "installing: ${missing[*]}"
-        export DEBIAN_FRONTEND=noninteractive
-        apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null || echo "some packages could not be installed; the tests that need them will say skipped" >&2
-    fi
+    install_missing "${packages[@]}"
+    # By themselves: where they cannot be had, the others can.
+    read -ra more <<<"${MESH_TESTS_PACKAGES:-}" && install_missing "${more[@]}"
 fi
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0

@@ -3,6 +3,9 @@ namespace Mesh.Net;
 /// <summary>What a loop is started with.</summary>
 public sealed record EventLoopOptions
 {
+    /// <summary>Longer than most answers on one machine take; 20 us were too short, 100 no better (docs/performance.md).</summary>
+    public static readonly TimeSpan DefaultBusyPoll = TimeSpan.FromMicroseconds(50);
+
     /// <summary>The clock of timers and timestamps.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -17,7 +20,7 @@ public sealed record EventLoopOptions
     public int BytesPerIteration { get; init; } = 256 * 1024;
 
     /// <summary>How long a loop looks for events before it sleeps, while that pays (see docs/performance.md); zero: it always sleeps at once.</summary>
-    public TimeSpan BusyPoll { get; init; } = TimeSpan.FromMicroseconds(50);
+    public TimeSpan BusyPoll { get; init; } = DefaultBusyPoll;
 
     /// <summary>How long a listener rests after the process ran out of descriptors.</summary>
     public TimeSpan AcceptBackoff { get; init; } = TimeSpan.FromMilliseconds(100);

@@ -53,6 +53,23 @@ public sealed class BusyPollTests
         Assert.True(test.Loop.Metrics.VainLooks > 0, "the look that the timer ended is counted");
     }
 
+    /// <summary>Where only timers wake the loop, looking is in vain each time.</summary>
+    [Fact]
+    public async Task Loop_ThatOnlyTimersWake_StopsLooking()
+    {
+        using var test = new TestLoop(new EventLoopOptions { BusyPoll = TimeSpan.FromHours(1) });
+        await test.Run(async () =>
+        {
+            for (var i = 0; i < 6; i++)
+            {
+                var due = new TaskCompletionSource();
+                test.Loop.Schedule(TimeSpan.FromMilliseconds(20), due.SetResult);
+                await due.Task;
+            }
+        });
+        Assert.InRange(test.Loop.Metrics.VainLooks, 1, 2);
+    }
+
     [Fact]
     public async Task Loop_WithoutBusyPoll_NeverLooks()
     {

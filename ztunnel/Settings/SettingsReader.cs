@@ -1,3 +1,4 @@
+using Mesh.Net;
 using Mesh.Runtime;
 using Mesh.Ztunnel.Local;
 
@@ -33,7 +34,7 @@ internal static class SettingsReader
             PolicyInfoLogging = env.Boolean("AUTHZ_POLICY_INFO_LOGGING", false),
             UnknownPolicyField = env.Choice("ZTUNNEL_UNKNOWN_POLICY_FIELD", UnknownPolicy.Deny, ("warn", UnknownPolicy.Warn), ("deny", UnknownPolicy.Deny)),
             UnknownPolicy = env.Choice("ZTUNNEL_UNKNOWN_POLICY", UnknownPolicy.Warn, ("warn", UnknownPolicy.Warn), ("deny", UnknownPolicy.Deny)),
-            BusyPoll = env.Duration("ZTUNNEL_BUSY_POLL", TimeSpan.FromMicroseconds(50)),
+            BusyPoll = env.Duration("ZTUNNEL_BUSY_POLL", EventLoopOptions.DefaultBusyPoll),
             SameNodeFastPath = env.Boolean("ZTUNNEL_SAME_NODE_FAST_PATH", false),
             Ipv6 = env.Boolean("IPV6_ENABLED", true),
             Socks5 = env.Boolean("UNSTABLE_ENABLE_SOCKS5", false),

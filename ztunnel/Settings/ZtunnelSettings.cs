@@ -1,3 +1,4 @@
+using Mesh.Net;
 using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.Settings;
@@ -42,7 +43,7 @@ internal sealed record ZtunnelSettings
     public UnknownPolicy UnknownPolicyField { get; init; } = UnknownPolicy.Deny;
 
     /// <summary>How long a loop looks for events before it sleeps, while that pays; zero: never.</summary>
-    public TimeSpan BusyPoll { get; init; } = TimeSpan.FromMicroseconds(50);
+    public TimeSpan BusyPoll { get; init; } = EventLoopOptions.DefaultBusyPoll;
 
     /// <summary>Connections between two pods of this node go from socket to socket, without a tunnel.</summary>
     public bool SameNodeFastPath { get; init; }

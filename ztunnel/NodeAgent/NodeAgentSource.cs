@@ -29,11 +29,13 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
     private bool _isFirst = true;
 
     /// <summary>A pod that is looked for. The reason is logged when it changes, not at each look.</summary>
-    private sealed class Search(NodePod pod, long begun)
+    private sealed class Search(NodePod pod, long begun, bool mayHoldRules)
     {
         public NodePod Pod { get; } = pod;
 
         public long Begun { get; } = begun;
+
+        public bool MayHoldRules { get; } = mayHoldRules;
 
         public bool IsTold { get; set; }
 
@@ -103,7 +105,8 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
             if (_known.TryGetValue(pod.Uid, out var known) && known == pod)
                 continue;
             _known[pod.Uid] = pod;
-            _searching[pod.Uid] = new Search(pod, time.GetTimestamp());
+            // A pod whose namespace the CNI plugin named is only just starting: nobody has written anything into it.
+            _searching[pod.Uid] = new Search(pod, time.GetTimestamp(), mayHoldRules: _isFirst && pod.NamespacePath is null);
         }
         await SearchAsync();
     }
@@ -127,10 +130,8 @@ internal sealed class NodeAgentSource(INodePods wanted, NamespaceFinder finder, 
             }
             _searching.Remove(uid);
             var started = time.GetTimestamp();
-            // A pod whose namespace the CNI plugin named is only just starting: nobody has written anything into it.
-            var mayHoldRules = _isFirst && search.Pod.NamespacePath is null;
             // What fails here is told and retried by the manager.
-            if (await pods.AddAsync(uid, search.Pod.Info, PodNetwork.Of(network) with { MayHoldRules = mayHoldRules }) is null)
+            if (await pods.AddAsync(uid, search.Pod.Info, PodNetwork.Of(network) with { MayHoldRules = search.MayHoldRules }) is null)
             {
                 _log.Event(LogSeverity.Info, "pod joined").Text("uid", uid).Text("name", search.Pod.Info.Name).Text("namespace", search.Pod.Info.Namespace)
                     .Milliseconds("duration", time.GetElapsedTime(started)).Write();

@@ -9,8 +9,8 @@ using Mesh.Kubernetes.Requests;
 namespace Mesh.Kubernetes.Recording;
 
 /// <summary>
-/// Events on the objects that people look at (kubectl describe). The same event again within its life becomes a series; nobody waits for a write, and
-/// what does not fit into the queue is dropped: an Event is news, never state.
+/// Events on the objects that people look at (kubectl describe). The same event again within its life becomes a series; nobody waits for a write. While
+/// the API server is away they are kept for it; what does not fit into the queue, or is an hour old, is dropped: an Event is news, never state.
 /// </summary>
 public sealed class EventRecorder(KubeClient client, string controller, string instance, Action<string>? warn = null) : IAsyncDisposable
 {
@@ -64,19 +64,35 @@ public sealed class EventRecorder(KubeClient client, string controller, string i
         {
             await foreach (var item in _waiting.Reader.ReadAllAsync(cancellation))
             {
-                try
-                {
-                    await WriteAsync(item, cancellation);
-                }
-                catch (KubeException e)
-                {
-                    warn?.Invoke($"an event on {item.Regarding!.Kind} {item.Regarding.Namespace}/{item.Regarding.Name} could not be written: {e.Message}");
-                }
+                await DeliverAsync(item, cancellation);
             }
         }
         catch (OperationCanceledException)
         {
             // Stopped; news that nobody has read is not worth waiting for.
+        }
+    }
+
+    /// <summary>Until the API server has it, as long as it is news.</summary>
+    private async Task DeliverAsync(KubeEvent item, CancellationToken cancellation)
+    {
+        var backoff = new Backoff(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(30), client.Random);
+        while (true)
+        {
+            try
+            {
+                await WriteAsync(item, cancellation);
+                return;
+            }
+            catch (KubeException e)
+            {
+                var isAway = e.Failure is KubeFailure.Unreachable or KubeFailure.Throttled or KubeFailure.ServerError;
+                if (backoff.Failures == 0)
+                    warn?.Invoke($"an event on {item.Regarding!.Kind} {item.Regarding.Namespace}/{item.Regarding.Name} could not be written{(isAway ? ", it is tried again" : "")}: {e.Message}");
+                if (!isAway || client.Time.GetUtcNow() - item.EventTime >= _life)
+                    return;
+                await Task.Delay(backoff.Next(e.RetryAfter), client.Time, cancellation);
+            }
         }
     }
 

@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading.Channels;
+using Mesh.Net;
 using Mesh.Runtime.Decisions;
 using Mesh.Runtime.Logging;
+using Mesh.Testing;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.NodeAgent;
 using Mesh.Ztunnel.Pods;
@@ -19,6 +21,7 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
     private readonly Channel<IReadOnlyList<NodePod>> _sets = Channel.CreateUnbounded<IReadOnlyList<NodePod>>();
     private readonly Channel<string> _happened = Channel.CreateUnbounded<string>();
     private readonly Channel<string> _missing = Channel.CreateUnbounded<string>();
+    private readonly List<(string Uid, bool MayHoldRules)> _holding = [];
     private readonly PodManager _pods;
     private readonly NodeAgentSource _source;
     private readonly Task<string?> _running;
@@ -60,6 +63,21 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
         {
             File.Delete(late);
         }
+    }
+
+    /// <summary>Looked at before its rules are written: a pod that was there before this agent, also when its namespace is found later.</summary>
+    [RootFact]
+    public async Task OnlyPodsOfTheFirstSet_MayHoldRulesOfAnEarlierAgent()
+    {
+        using var network = NetworkNamespace.CreateUnnamed();
+        await _sets.Writer.WriteAsync([NodeLayout.Pod("early"), Pod("named")]);
+        await NextAsync();
+        _node.PodProcess(60, 100, "early", network);
+        Assert.Equal("started early", await NextAsync());
+        _node.PodProcess(70, 100, "new", network);
+        await _sets.Writer.WriteAsync([NodeLayout.Pod("early"), Pod("named"), NodeLayout.Pod("new")]);
+        Assert.Equal("started new", await NextAsync());
+        Assert.Equal([("named", false), ("early", true), ("new", false)], _holding);
     }
 
     [Fact]
@@ -125,7 +143,11 @@ public sealed class NodeAgentSourceTests : IAsyncDisposable, INodePods, IPodProx
 
     void INodePods.NotFound(NodePod pod, string reason) => _missing.Writer.TryWrite($"{pod.Uid}: {reason}");
 
-    Task<IPodProxy> IPodProxyFactory.StartAsync(string uid, PodInfo info, PodNetwork network) => Task.FromResult<IPodProxy>(new Proxy());
+    Task<IPodProxy> IPodProxyFactory.StartAsync(string uid, PodInfo info, PodNetwork network)
+    {
+        _holding.Add((uid, network.MayHoldRules));
+        return Task.FromResult<IPodProxy>(new Proxy());
+    }
 
     void IPodEvents.PodStarted(string uid, PodInfo info) => _happened.Writer.TryWrite($"started {uid}");
 

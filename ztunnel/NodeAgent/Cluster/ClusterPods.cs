@@ -35,6 +35,9 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     /// <summary>So long an agent waits for the API server before it serves the pods that it knew.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
+    /// <summary>Of pods and of namespaces: what is there is known when both are complete.</summary>
+    private const int Informers = 2;
+
     private readonly KubeClient _client;
     private readonly ClusterPlace _place;
     private readonly EnrolmentRule _rule;
@@ -154,6 +157,7 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
             _captured.Add(uid);
             _reports.Faults.Clear(NodeFault.CaptureFailed, uid);
             _reports.Faults.Clear(NodeFault.NamespaceNotFound, uid);
+            _reports.Captured(uid);
             if (KeyOfLocked(uid) is { } key)
                 _marks.Set(key, RedirectionMarks.Enabled);
         }
@@ -164,12 +168,13 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         lock (_gate)
         {
             _captured.Remove(uid);
-            if (KeyOfLocked(uid) is not { } key)
+            if (KeyOfLocked(uid) is { } key)
+                _marks.Set(key, RedirectionMarks.Pending);
+            else if (_synced == Informers)
                 return;
-            _marks.Set(key, RedirectionMarks.Pending);
             _reports.Faults.Set(NodeFault.CaptureFailed, uid, reason);
             // Also when it is no news: each try counts in the Event's series.
-            _reports.Tell(_pods[key], nameof(NodeFault.CaptureFailed), $"the pod is not in the mesh yet, it is tried again: {reason}");
+            TellLocked(uid, nameof(NodeFault.CaptureFailed), $"the pod is not in the mesh yet, it is tried again: {reason}");
         }
     }
 
@@ -177,8 +182,11 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     {
         lock (_gate)
         {
-            if (KeyOfLocked(pod.Uid) is { } key)
-                _reports.Report(_pods[key], NodeFault.NamespaceNotFound, $"the pod asked to be in the mesh and is not: {reason}; it is looked for further. Look whether the agent sees the node's processes (/host/proc) and network namespaces (/var/run/netns)");
+            if (KeyOfLocked(pod.Uid) is null && _synced == Informers)
+                return;
+            var note = $"the pod asked to be in the mesh and is not: {reason}; it is looked for further. Look whether the agent sees the node's processes (/host/proc) and network namespaces (/var/run/netns)";
+            if (_reports.Faults.Set(NodeFault.NamespaceNotFound, pod.Uid, note))
+                TellLocked(pod.Uid, nameof(NodeFault.NamespaceNotFound), note);
         }
     }
 
@@ -186,10 +194,7 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     public void Repaired(string uid)
     {
         lock (_gate)
-        {
-            if (KeyOfLocked(uid) is { } key)
-                _reports.Tell(_pods[key], "RulesRepaired", "the capture rules in the pod's network namespace had been changed or removed by another program, or were left half written by an earlier agent, and were written again; until then its traffic may have passed outside the mesh");
-        }
+            TellLocked(uid, "RulesRepaired", "the capture rules in the pod's network namespace had been changed or removed by another program, or were left half written by an earlier agent, and were written again; until then its traffic may have passed outside the mesh");
     }
 
     public void Released(string uid)
@@ -242,6 +247,9 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     {
         if (change.After is { } pod)
         {
+            // Captured while nobody could be told.
+            if (_pods.GetValueOrDefault(change.Key)?.Metadata.Uid != pod.Metadata.Uid && _captured.Contains(pod.Metadata.Uid!) && pod.Annotation(RedirectionMarks.Annotation) != RedirectionMarks.Enabled)
+                _marks.Set(change.Key, RedirectionMarks.Enabled);
             _pods[change.Key] = pod;
             _reports.Seen(pod);
         }
@@ -275,8 +283,9 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
 
     private void PublishLocked()
     {
-        if (_synced < 2)
+        if (_synced < Informers)
             return;
+        _reports.AllSeen();
         if (_servedFromFile is { } served)
         {
             _servedFromFile = null;
@@ -344,6 +353,15 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     {
         lock (_gate)
             return _labels.GetValueOrDefault(ns);
+    }
+
+    /// <summary>At once, or as soon as the API server has named the pod. What is known to be gone is not told of.</summary>
+    private void TellLocked(string uid, string reason, string note)
+    {
+        if (KeyOfLocked(uid) is { } key)
+            _reports.Tell(_pods[key], reason, note);
+        else if (_synced < Informers)
+            _reports.TellLater(uid, reason, note);
     }
 
     private ObjectKey? KeyOfLocked(string uid) => _pods.FirstOrDefault(p => p.Value.Metadata.Uid == uid) is { Value: not null } found ? found.Key : null;

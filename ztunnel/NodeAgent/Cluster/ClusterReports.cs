@@ -17,15 +17,21 @@ internal sealed class ClusterReports(KubeClient client, string node, ObjectKey? 
 
     /// <summary>News of the node that came before our own pod was seen: an Event without its uid is in no kubectl describe.</summary>
     private readonly List<(string Reason, string Note)> _waiting = [];
+    private readonly Dictionary<string, List<(string Reason, string Note)>> _early = new(StringComparer.Ordinal);
     private PodObject? _self;
 
     public NodeFaults Faults { get; } = faults;
 
     public void Start() => _events.Start();
 
-    /// <summary>A pod was seen: it may be our own.</summary>
+    /// <summary>A pod was seen: something may have happened to it before, and it may be our own.</summary>
     public void Seen(PodObject pod)
     {
+        if (pod.Metadata.Uid is { } uid && _early.Remove(uid, out var early))
+        {
+            foreach (var (reason, note) in early)
+                Tell(pod, reason, note);
+        }
         if (pod.Key != self)
             return;
         _self = pod;
@@ -36,6 +42,26 @@ internal sealed class ClusterReports(KubeClient client, string node, ObjectKey? 
 
     public void Tell(PodObject pod, string reason, string note) => _events.Record(
         new ObjectReference { ApiVersion = "v1", Kind = "Pod", Namespace = pod.Key.Namespace, Name = pod.Key.Name, Uid = pod.Metadata.Uid }, warning: true, reason, "Capture", note);
+
+    /// <summary>News of a pod that is served because the agent knew it, while nobody can be told: kept until the API server names the pod.</summary>
+    public void TellLater(string uid, string reason, string note)
+    {
+        if (!_early.TryGetValue(uid, out var early))
+            _early[uid] = early = [];
+        if (!early.Contains((reason, note)))
+            early.Add((reason, note));
+    }
+
+    /// <summary>The pod is captured: that it was not is no news any more.</summary>
+    public void Captured(string uid) => _early.GetValueOrDefault(uid)?.RemoveAll(e => e.Reason is nameof(NodeFault.CaptureFailed) or nameof(NodeFault.NamespaceNotFound));
+
+    /// <summary>Every pod of the node is known: what is still kept is of pods that are gone.</summary>
+    public void AllSeen()
+    {
+        foreach (var uid in _early.Keys)
+            Faults.Forget(uid);
+        _early.Clear();
+    }
 
     /// <summary>A fault of a pod. Told when it is news.</summary>
     public void Report(PodObject pod, NodeFault fault, string note)

@@ -10,7 +10,8 @@ internal sealed class KnownPodsFile(string path, LogSink sink, TimeProvider time
     {
         try
         {
-            return File.Exists(path) ? new PodListFile(path, sink, time).Parse(File.ReadAllText(path)) : null;
+            // Without the namespace that the CNI plugin named: it is of the pod's start. Since then rules were written into it, or the node was started anew and it is gone.
+            return File.Exists(path) && new PodListFile(path, sink, time).Parse(File.ReadAllText(path)) is { } pods ? [.. pods.Select(p => p with { NamespacePath = null })] : null;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

@@ -123,5 +123,11 @@ public abstract class ClusterPodsRig : IAsyncLifetime
         }
     }
 
+    private protected IEnumerable<(string? Pod, string? Reason)> Events()
+    {
+        var kind = Server.Store.FindKind("events.k8s.io", "v1", "events")!;
+        return Server.Store.List(kind, null, Selectors.Parse(kind, null, null)).Items.Select(e => ((string?)e.Body["regarding"]!["name"], (string?)e.Body["reason"]));
+    }
+
     private protected static IEnumerable<string> Names(IReadOnlyList<NodePod> set) => set.Select(p => p.Info.Name);
 }

@@ -110,6 +110,21 @@ public sealed class ClusterPodsTests : ClusterPodsRig
         Assert.Equal(["a"], Names(await NextAsync(_ => true)));
     }
 
+    /// <summary>What the plugin named is of the pod's start: by now there are rules in it, or a restart of the node has taken it away.</summary>
+    [Fact]
+    public async Task Start_WhileTheApiServerIsAway_LooksForNamespacesAnew()
+    {
+        PutPod("new", null);
+        await NextAsync(_ => true);
+        await Pods.AnnounceAsync(new ObjectKey("shop", "new"), "/run/netns/x", [IPAddress.Parse("10.0.0.7")], Patience.Token);
+        Assert.Equal("/run/netns/x", (await NextAsync(s => s.Count > 0))[0].NamespacePath);
+        await Pods.DisposeAsync();
+        await Server.StopAsync();
+        Begin();
+        var known = (await NextAsync(_ => true))[0];
+        Assert.Equal((null, "10.0.0.7"), (known.NamespacePath, known.Addresses.Single().ToString()));
+    }
+
     [Fact]
     public async Task Annotations_ThatWantAnotherCapture_ComeWithThePod_AndSurviveARestart()
     {

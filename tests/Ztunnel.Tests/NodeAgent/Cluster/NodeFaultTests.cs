@@ -73,6 +73,48 @@ public sealed class NodeFaultTests : ClusterPodsRig
         await UntilAsync(NodeFault.ApiServerAway, 0);
     }
 
+    /// <summary>What happens to pods that are served because the agent knew them cannot be told yet: it is as soon as the API server names them.</summary>
+    [Fact]
+    public async Task WhatHappensToPodsWhileTheApiServerIsAway_IsCountedAtOnce_AndToldWhenItIsBack()
+    {
+        foreach (var (name, address) in new[] { ("repaired", "10.0.0.1"), ("failed", "10.0.0.2"), ("lost", "10.0.0.3"), ("late", "10.0.0.4"), ("gone", "10.0.0.5") })
+            PutPod(name, address);
+        await NextAsync(s => s.Count == 5);
+        await Pods.DisposeAsync();
+        await Server.StopAsync();
+        Begin();
+        var known = (await NextAsync(_ => true)).ToDictionary(p => p.Info.Name, StringComparer.Ordinal);
+        Pods.Captured(known["repaired"].Uid);
+        Pods.Repaired(known["repaired"].Uid);
+        Pods.CaptureFailed(known["failed"].Uid, "no listener");
+        Pods.NotFound(known["lost"], "no process of it runs");
+        Pods.CaptureFailed(known["late"].Uid, "too early");
+        Pods.Captured(known["late"].Uid);
+        Pods.CaptureFailed(known["gone"].Uid, "no listener");
+        Assert.Equal((2, 1), (Faults.Count(NodeFault.CaptureFailed), Faults.Count(NodeFault.NamespaceNotFound)));
+        Remove("shop", "gone");
+        await Server.StartAsync();
+        await EventAsync("RulesRepaired", "half written by an earlier agent", "repaired");
+        await EventAsync("CaptureFailed", "no listener", "failed");
+        await EventAsync("NamespaceNotFound", "no process of it runs", "lost");
+        await MarkAsync("late", "enabled");
+        await UntilAsync(NodeFault.CaptureFailed, 1);
+        Assert.DoesNotContain(Events(), e => e is ("late", "CaptureFailed"));
+    }
+
+    [Fact]
+    public async Task RepairWhileTheApiServerIsAway_IsToldWhenItIsBack()
+    {
+        PutPod("a", "10.0.0.1");
+        var pod = (await NextAsync(s => s.Count > 0))[0];
+        await Server.StopAsync();
+        Pods.Repaired(pod.Uid);
+        while (Faults.Count(NodeFault.ApiServerAway) == 0)
+            await Task.Delay(10, Patience.Token);
+        await Server.StartAsync();
+        await EventAsync("RulesRepaired", "written again", "a");
+    }
+
     [Fact]
     public async Task ApiServerThatGoesAway_IsCountedWhileItIs()
     {

@@ -1,4 +1,5 @@
 using Mesh.Net;
+using Mesh.Net.Netlink;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.Settings;
 
@@ -12,30 +13,7 @@ namespace Mesh.Ztunnel.Capture;
 internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6, bool inbound = true)
 {
     /// <summary>Own connections that keep the client's address are answered to an address that is not ours: the mark brings the answers back to loopback.</summary>
-    private const string Routing = """
-        rule add from 0.0.0.0/0 fwmark 0x111/0xfff pref 32764 lookup 100
-        route replace local 0.0.0.0/0 dev lo table 100
-
-        """;
-
-    private const string RoutingV6 = """
-        rule add from ::/0 fwmark 0x111/0xfff pref 32764 lookup 100
-        route replace local ::/0 dev lo table 100
-
-        """;
-
-    private const string RoutingListing = """
-        rule show pref 32764
-        route show table 100
-
-        """;
-
-    private const string RoutingRemoval = """
-        rule del from 0.0.0.0/0 fwmark 0x111/0xfff pref 32764 lookup 100
-        route flush table 100
-        rule del from ::/0 fwmark 0x111/0xfff pref 32764 lookup 100
-
-        """;
+    private static readonly PolicyRouting Routing = new(mark: 0x111, mask: 0xfff, priority: 32764, table: 100);
 
     private readonly CaptureRules _rules = wanted == CaptureRules.Auto ? Detect() : wanted;
 
@@ -49,9 +27,8 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6,
     {
         if (_rules == CaptureRules.Off)
             return;
-        // -force: a rule that is there already is not an error, and nothing else is skipped because of it.
-        var routing = NamespaceCommand.RunAsync(pod, "ip", ["-force", "-batch", "-"], ipv6 ? Routing + RoutingV6 : Routing, ignore: "File exists");
-        await Task.WhenAll(routing, _rules == CaptureRules.Nftables
+        Route(() => Routing.Add(pod, ipv6));
+        await (_rules == CaptureRules.Nftables
             ? NamespaceCommand.RunAsync(pod, "nft", ["-f", "-"], CaptureScript.Nftables(dns, ipv6, inbound))
             : InstallIptablesAsync(pod));
     }
@@ -72,7 +49,7 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6,
         else
             await RemoveIptablesAsync(pod, ["mangle", "nat", "raw"]);
         await RemoveOtherKindAsync(pod);
-        await NamespaceCommand.RunAsync(pod, "ip", ["-force", "-batch", "-"], RoutingRemoval, ignore: "*");
+        Route(() => Routing.Remove(pod));
     }
 
     /// <summary>
@@ -101,9 +78,9 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6,
         {
             foreach (var (table, from, to) in CaptureScript.IptablesJumps(dns: true).Where(j => tables.Contains(j.Table, StringComparer.Ordinal)))
             {
-                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-D", from, "-j", to], null, ignore: "*");
-                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-F", to], null, ignore: "*");
-                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-X", to], null, ignore: "*");
+                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-D", from, "-j", to], null, mayFail: true);
+                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-F", to], null, mayFail: true);
+                await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-X", to], null, mayFail: true);
             }
         }
     }
@@ -116,9 +93,9 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6,
         var rules = _rules == CaptureRules.Nftables
             ? CaptureScript.OwnTables((await NamespaceCommand.TryAsync(pod, "nft", ["-s", "list", "ruleset", "inet"])).Output)
             : await ReadIptablesAsync(pod);
-        var (_, routing, _) = await NamespaceCommand.TryAsync(pod, "ip", ["-force", "-batch", "-"], RoutingListing);
-        var routingV6 = ipv6 ? (await NamespaceCommand.TryAsync(pod, "ip", ["-6", "-force", "-batch", "-"], RoutingListing)).Output : string.Empty;
-        return string.Join('\n', rules, routing, routingV6);
+        var routing = string.Empty;
+        Route(() => routing = Routing.Read(pod, ipv6));
+        return string.Join('\n', rules, routing);
     }
 
     private async Task<string> ReadIptablesAsync(NetworkNamespace pod)
@@ -139,6 +116,18 @@ internal sealed class CaptureInstaller(CaptureRules wanted, bool dns, bool ipv6,
         {
             if ((await NamespaceCommand.TryAsync(pod, tool, ["-w", "10", "-t", table, "-C", from, "-j", to])).ExitCode != 0)
                 await NamespaceCommand.RunAsync(pod, tool, ["-w", "10", "-t", table, "-A", from, "-j", to], null);
+        }
+    }
+
+    private static void Route(Action change)
+    {
+        try
+        {
+            change();
+        }
+        catch (Exception failure) when (failure is NetlinkFailureException or SocketFailureException)
+        {
+            throw new CaptureException(failure.Message);
         }
     }
 }

@@ -14,16 +14,12 @@ internal static class NamespaceCommand
         .Concat(["/usr/sbin", "/sbin"]).Any(folder => File.Exists(Path.Combine(folder, tool)));
 
     /// <summary>Throws where the program fails.</summary>
-    /// <param name="ignore">A complaint that is none: what should be there is there already. <c>*</c>: any.</param>
-    public static async Task RunAsync(NetworkNamespace network, string tool, string[] arguments, string? input, string? ignore = null)
+    /// <param name="mayFail">What it takes out may not be there.</param>
+    public static async Task RunAsync(NetworkNamespace network, string tool, string[] arguments, string? input, bool mayFail = false)
     {
         var (exitCode, _, errors) = await TryAsync(network, tool, arguments, input);
-        if (exitCode == 0 || ignore == "*")
-            return;
-        var real = errors.Split('\n').Where(l => l.Length > 0 && !l.StartsWith("Command failed", StringComparison.Ordinal)
-            && (ignore is null || !l.Contains(ignore, StringComparison.Ordinal))).ToList();
-        if (ignore is null || real.Count > 0)
-            throw new CaptureException($"'{tool} {string.Join(' ', arguments)}' failed in the network namespace {network} with exit code {exitCode}: {string.Join("; ", real)}");
+        if (exitCode != 0 && !mayFail)
+            throw new CaptureException($"'{tool} {string.Join(' ', arguments)}' failed in the network namespace {network} with exit code {exitCode}: {string.Join("; ", errors.Split('\n', StringSplitOptions.RemoveEmptyEntries))}");
     }
 
     public static async Task<CommandOutcome> TryAsync(NetworkNamespace network, string tool, string[] arguments, string? input = null)

@@ -55,8 +55,10 @@ internal static unsafe partial class Libc
     internal const int AF_UNIX = 1;
     internal const int AF_INET = 2;
     internal const int AF_INET6 = 10;
+    internal const int AF_NETLINK = 16;
     internal const int SOCK_STREAM = 1;
     internal const int SOCK_DGRAM = 2;
+    internal const int SOCK_RAW = 3;
     internal const int SOCK_SEQPACKET = 5;
     internal const int SOCK_NONBLOCK = 0x800;
     internal const int SOCK_CLOEXEC = 0x80000;
@@ -99,6 +101,11 @@ internal static unsafe partial class Libc
     internal const int TCP_KEEPINTVL = 5;
     internal const int TCP_KEEPCNT = 6;
     internal const int TCP_USER_TIMEOUT = 18;
+
+    internal const int NETLINK_ROUTE = 0;
+    internal const int SOL_NETLINK = 270;
+    internal const int NETLINK_CAP_ACK = 10;
+    internal const int NETLINK_EXT_ACK = 11;
 
     /// <summary><c>struct msghdr</c> of 64-bit Linux.</summary>
     [StructLayout(LayoutKind.Sequential)]

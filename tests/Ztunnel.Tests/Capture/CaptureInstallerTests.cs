@@ -32,7 +32,8 @@ public sealed class CaptureInstallerTests
         kind == CaptureRules.Nftables ? await RunAsync(pod, "nft", "list", "ruleset") : await RunAsync(pod, "iptables-save") + await RunAsync(pod, "ip6tables-save"),
         await RunAsync(pod, "ip", "rule", "show", "pref", "32764"),
         await RunAsync(pod, "ip", "route", "show", "table", "100"),
-        await RunAsync(pod, "ip", "-6", "rule", "show", "pref", "32764"));
+        await RunAsync(pod, "ip", "-6", "rule", "show", "pref", "32764"),
+        await RunAsync(pod, "ip", "-6", "route", "show", "table", "100"));
 
     /// <summary>Counters and time stamps differ between two looks at the same rules.</summary>
     private static string Stable(string state) => string.Join('\n', state.Split('\n').Where(l => !l.StartsWith('#') && !l.StartsWith(':')));
@@ -170,6 +171,67 @@ public sealed class CaptureInstallerTests
 
     [RootFact("nft")]
     public Task CapturedPod_PutsRightRouting() => RepairAsync(CaptureRules.Nftables, ["ip", "rule", "del", "pref", "32764"]);
+
+    [RootTheory("nft")]
+    [InlineData("route", "flush", "table", "100")]
+    [InlineData("-6", "rule", "del", "pref", "32764")]
+    [InlineData("-6", "route", "flush", "table", "100")]
+    public Task CapturedPod_PutsRightEachPartOfTheRouting(params string[] damage) => RepairAsync(CaptureRules.Nftables, ["ip", .. damage]);
+
+    /// <summary>Written with <c>ip</c>, by whomever: the pod is as it should be, and nothing was repaired.</summary>
+    [RootFact("nft")]
+    public async Task RoutingThatIpWrote_IsNoRepair_AndIsNotDoubled()
+    {
+        var installer = new CaptureInstaller(CaptureRules.Nftables, dns: true, ipv6: true);
+        using var pod = await PodAsync();
+        await installer.InstallAsync(pod);
+        var good = Stable(await StateAsync(pod, CaptureRules.Nftables));
+        foreach (var (family, any) in ((string, string)[])[("-4", "0.0.0.0/0"), ("-6", "::/0")])
+        {
+            await RunAsync(pod, "ip", family, "rule", "del", "pref", "32764");
+            await RunAsync(pod, "ip", family, "route", "flush", "table", "100");
+            await RunAsync(pod, "ip", family, "rule", "add", "from", any, "fwmark", "0x111/0xfff", "pref", "32764", "lookup", "100");
+            await RunAsync(pod, "ip", family, "route", "replace", "local", any, "dev", "lo", "table", "100");
+        }
+        var captured = await CapturedPod.CaptureAsync(new NoProxy(), pod, installer, mayHoldRules: true);
+        Assert.False(await captured.RepairAsync());
+        Assert.False(await captured.RepairAsync());
+        Assert.Equal(good, Stable(await StateAsync(pod, CaptureRules.Nftables)));
+    }
+
+    /// <summary>An agent that wrote the routing with <c>ip</c> asked for the rule of IPv6 in a way that it took for IPv4's: there was none. That is a repair.</summary>
+    [RootFact("nft")]
+    public async Task RoutingOfAnEarlierAgent_ThatHadNoRuleForIpv6_IsMadeWhole()
+    {
+        var installer = new CaptureInstaller(CaptureRules.Nftables, dns: true, ipv6: true);
+        using var pod = await PodAsync();
+        await installer.InstallAsync(pod);
+        var good = Stable(await StateAsync(pod, CaptureRules.Nftables));
+        await RunAsync(pod, "ip", "-6", "rule", "del", "pref", "32764");
+        var captured = await CapturedPod.CaptureAsync(new NoProxy(), pod, installer, mayHoldRules: true);
+        Assert.Equal(good, Stable(await StateAsync(pod, CaptureRules.Nftables)));
+        Assert.True(await captured.RepairAsync());
+        Assert.False(await captured.RepairAsync());
+    }
+
+    [RootFact("nft")]
+    public async Task PodWithoutIpv6OnItsLoopbackInterface_IsCaptured()
+    {
+        using var pod = await PodAsync();
+        pod.Run(() => File.WriteAllText("/proc/sys/net/ipv6/conf/lo/disable_ipv6", "1"));
+        var captured = await CapturedPod.CaptureAsync(new NoProxy(), pod, new CaptureInstaller(CaptureRules.Nftables, dns: true, ipv6: true));
+        Assert.Contains("fwmark 0x111/0xfff", await StateAsync(pod, CaptureRules.Nftables), StringComparison.Ordinal);
+        Assert.False(await captured.RepairAsync());
+        Assert.False(await captured.RepairAsync());
+    }
+
+    [RootFact]
+    public async Task RoutingThatCannotBeWritten_IsToldWithWhatHelps()
+    {
+        using var pod = NetworkNamespace.CreateUnnamed();
+        var failure = await Assert.ThrowsAsync<CaptureException>(() => new CaptureInstaller(CaptureRules.Nftables, dns: true, ipv6: true).InstallAsync(pod));
+        Assert.Contains("ip link set lo up", failure.Message, StringComparison.Ordinal);
+    }
 
     private static async Task RepairAsync(CaptureRules kind, string[] damage)
     {

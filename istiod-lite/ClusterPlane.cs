@@ -37,6 +37,12 @@ internal sealed record ClusterOptions
     /// <summary>How often the authority's Secret is looked at.</summary>
     public TimeSpan AuthorityCheck { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Where what is wrong with this control plane is told; null: this is no pod.</summary>
+    public OwnPod? Pod { get; init; }
+
+    /// <summary>How often it is looked at what is wrong; what stands at two looks is told.</summary>
+    public TimeSpan FaultCheck { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Of the pods of waypoints.</summary>
     public string? WaypointImage { get; init; }
 
@@ -50,6 +56,7 @@ internal sealed record ClusterOptions
             KubeConfig = options.KubeConfig,
             Context = options.Context,
             WaypointImage = options.WaypointImage,
+            Pod = Environment.GetEnvironmentVariable("POD_NAME") is { Length: > 0 } name ? new OwnPod(ns, name, Environment.GetEnvironmentVariable("POD_UID") ?? string.Empty) : null,
             Identity = Environment.GetEnvironmentVariable("POD_NAME") is { Length: > 0 } pod ? pod : $"{Environment.MachineName.ToLowerInvariant()}-{Environment.ProcessId}",
             Audiences = List("TOKEN_AUDIENCES", "istio-ca"),
             TrustedNodeAccounts = List("CA_TRUSTED_NODE_ACCOUNTS", $"{ns}/ztunnel").ToHashSet(StringComparer.Ordinal),
@@ -60,6 +67,9 @@ internal sealed record ClusterOptions
 /// <summary>Everything that is there because the control plane runs on Kubernetes.</summary>
 internal sealed class ClusterPlane : IAsyncDisposable
 {
+    /// <summary>For what is still to be told by a process that cannot start.</summary>
+    private static readonly TimeSpan _lastWords = TimeSpan.FromSeconds(2);
+
     private readonly KubeClient _client;
     private readonly ClusterOptions _options;
     private readonly MeshSettings _settings;
@@ -67,10 +77,14 @@ internal sealed class ClusterPlane : IAsyncDisposable
     private readonly AuthorityMaterial _material;
     private LeaderGroup? _leaders;
     private ClusterAuthorityWatch? _watch;
-    private EventRecorder? _recorder;
+    private readonly EventRecorder _recorder;
+    private readonly PlaneEvents _events;
+    private readonly ServerClock _clock;
+    private PlaneFaults? _faults;
 
-    private ClusterPlane(KubeClient client, ClusterOptions options, MeshSettings settings, AuthorityMaterial material, CertificateAuthority authority, LogSink? sink)
+    private ClusterPlane(KubeClient client, ServerClock clock, EventRecorder recorder, ClusterOptions options, MeshSettings settings, AuthorityMaterial material, CertificateAuthority authority, LogSink? sink)
     {
+        (_clock, _recorder, _events) = (clock, recorder, new PlaneEvents(recorder, options.Pod, client.Time));
         _material = material;
         _client = client;
         _options = options;
@@ -90,18 +104,40 @@ internal sealed class ClusterPlane : IAsyncDisposable
     public static async Task<ClusterPlane> OpenAsync(ClusterOptions options, MeshSettings settings, CertificateLifetimes lifetimes, LogSink? sink, TimeProvider time, CancellationToken cancellation)
     {
         var cluster = options.KubeConfig is { } file ? KubeConfigFile.Load(file, options.Context, time) : InClusterConfiguration.Load(time);
-        var client = new KubeClient(cluster, new KubeClientOptions { Time = time, UserAgent = "istiod-lite" });
+        var clock = new ServerClock(time);
+        var client = new KubeClient(cluster, new KubeClientOptions { Time = time, UserAgent = "istiod-lite", ServerDate = clock.Take });
+        var recorder = new EventRecorder(client, "istiod-lite", options.Identity, sink is null ? null : sink.For("events").Warn);
+        recorder.Start();
         try
         {
             sink?.For("istiod").Info($"the cluster is {cluster.Server} ({cluster.Origin})");
-            var material = await ClusterAuthority.OpenAsync(client, settings.SystemNamespace, settings.TrustDomain, lifetimes.Root, sink?.For("ca"), cancellation);
-            return new ClusterPlane(client, options, settings, material, new CertificateAuthority(material, lifetimes, time), sink);
+            var begun = time.GetTimestamp();
+            string? waited = null;
+            var material = await ClusterAuthority.OpenAsync(client, settings.SystemNamespace, settings.TrustDomain, lifetimes.Root, why => waited = why, sink?.For("ca"), cancellation);
+            var plane = new ClusterPlane(client, clock, recorder, options, settings, material, new CertificateAuthority(material, lifetimes, time), sink);
+            if (waited is not null && time.GetElapsedTime(begun) >= options.FaultCheck)
+                plane._events.Tell(nameof(PlaneFault.ApiServerAway), $"the API server did not give this control plane its authority when it started, which waited for it: {waited}");
+            return plane;
         }
-        catch
+        catch (Exception e)
         {
+            // A process that ends has no page: its pod is the only place where people can read why.
+            if (e is StateException)
+                new PlaneEvents(recorder, options.Pod, time).Tell(nameof(PlaneFault.AuthorityUnusable), $"the control plane cannot start: {e.Message}");
+            await recorder.FlushAsync(_lastWords);
+            await recorder.DisposeAsync();
             client.Dispose();
             throw;
         }
+    }
+
+    /// <summary>From now on what is wrong with this process itself is told.</summary>
+    public void Watch(Health health, MetricRegistry registry)
+    {
+        _faults = new PlaneFaults(health, registry);
+        health.Ask(PlaneFaults.Clock, () => _clock.Fault is { } fault ? [fault] : []);
+        _watch = new ClusterAuthorityWatch(_client, _settings.SystemNamespace, _material, Authority, _options.AuthorityCheck, health, _sink?.For("ca"));
+        _events.Start(_faults, _options.FaultCheck);
     }
 
     /// <summary>From now on what the mesh wants is written, by whichever replica leads.</summary>
@@ -118,27 +154,32 @@ internal sealed class ClusterPlane : IAsyncDisposable
         var waypoints = new WaypointSettings { DiscoveryAddress = discovery };
         if (_options.WaypointImage is { } image)
             waypoints = waypoints with { Image = image };
-        _recorder = new EventRecorder(_client, "istiod-lite", _options.Identity, log is null ? null : log.Warn);
+        var repairs = registry.Counter("istiod_lite_webhook_repairs", "How often somebody had overwritten the authority in our webhooks and it was written again").With();
         LeaderTask[] tasks =
         [
             new StatusWriter(_client, mesh, health, log),
             new RootDistribution(_client, mesh, () => Authority.RootPem, _options.Informers, health, log),
             new WaypointDeployments(_client, mesh, waypoints, _options.Informers, (resource, reason, text) => ClusterEvents.Tell(_recorder, resource, reason, text), health, log),
-            new WebhookTrust(_client, _settings.SystemNamespace, () => Authority.RootPem, _options.Informers, health, log),
+            new WebhookTrust(_client, _settings.SystemNamespace, () => Authority.RootPem, _options.Informers, Repaired, health, log),
             new ClusterEvents(_recorder, mesh, health, _client.Time, log),
         ];
-        _leaders = new LeaderGroup(_client, lease, tasks, health, registry, log);
+        _leaders = new LeaderGroup(_client, lease, tasks, health, _faults!, registry, log);
         mesh.Applied += _leaders.Signal;
         Authority.Changed += _leaders.Signal;
-        _recorder.Start();
-        _watch = new ClusterAuthorityWatch(_client, _settings.SystemNamespace, _material, Authority, _options.AuthorityCheck, health, _sink?.For("ca"));
         _leaders.Start();
+
+        void Repaired(string what)
+        {
+            repairs.Increment();
+            log?.Warn(what);
+            _events.Tell("WebhookRepaired", what);
+        }
     }
 
     /// <summary>On the pod of a proxy that refused what it was sent; any thread, every replica for its own clients.</summary>
     public void TellRefusal(ResourceSet resources, XdsPeer peer, string type, string message)
     {
-        if (_recorder is not null && peer.Principal is ConnectedProxy { Pod: var (ns, name) } && resources.Find<Pod>("Pod", ns, name) is { } pod)
+        if (peer.Principal is ConnectedProxy { Pod: var (ns, name) } && resources.Find<Pod>("Pod", ns, name) is { } pod)
             ClusterEvents.Tell(_recorder, pod, "ConfigurationRefused", $"the proxy refused {type} and keeps what it accepted last: {message}");
     }
 
@@ -149,8 +190,8 @@ internal sealed class ClusterPlane : IAsyncDisposable
             await _leaders.DisposeAsync();
         if (_watch is not null)
             await _watch.DisposeAsync();
-        if (_recorder is not null)
-            await _recorder.DisposeAsync();
+        await _events.DisposeAsync();
+        await _recorder.DisposeAsync();
         await Source.DisposeAsync();
         _client.Dispose();
     }

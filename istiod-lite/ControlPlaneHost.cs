@@ -94,7 +94,7 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
             discovery.Refused += (peer, type, message) => cluster.TellRefusal(_reconciler.Resources, peer, type, message);
         health.Ask("clients", () => ClientFaults.Of(discovery.Streams, time.GetUtcNow()));
         health.Ask("documents", _reconciler.Faults);
-        health.Ask("source", _source.Faults);
+        health.Ask(PlaneFaults.Source, _source.Faults);
         var signing = new SigningService(_authority, tokens, _reconciler, metrics, sink?.For("ca"));
         var registration = key is null ? null : new RegistrationApi(_instances, key, _reconciler, time);
         _listener = new DiscoveryListener(options.Listen, discovery, signing, registration, _serverCertificate, time, _log);
@@ -114,7 +114,10 @@ internal sealed class ControlPlaneHost : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellation)
     {
         if (_cluster is not null)
+        {
             await _admin.StartAsync(cancellation);
+            _cluster.Watch(_health, _registry);
+        }
         var first = await _source.StartAsync(cancellation);
         _reconciler.Apply(first, _time.GetTimestamp());
         if (_cluster is null)

@@ -19,7 +19,8 @@ internal static class ClusterAuthority
     private const string SelfSignedType = "istio.io/ca-root";
 
     /// <summary>Waits for the API server as long as that takes. A secret that cannot be used is a <see cref="StateException"/>.</summary>
-    public static async Task<AuthorityMaterial> OpenAsync(KubeClient client, string ns, string trustDomain, TimeSpan rootLife, Log? log, CancellationToken cancellation)
+    /// <param name="waiting">Told what is waited for.</param>
+    public static async Task<AuthorityMaterial> OpenAsync(KubeClient client, string ns, string trustDomain, TimeSpan rootLife, Action<string> waiting, Log? log, CancellationToken cancellation)
     {
         var backoff = new Backoff(TimeSpan.FromMilliseconds(300), TimeSpan.FromSeconds(10), Random.Shared);
         while (true)
@@ -32,6 +33,7 @@ internal static class ClusterAuthority
             {
                 // Also what RBAC forbids: the role may be on its way.
                 log?.Warn($"the certificate authority of {ns} cannot be read yet: {e.Message}");
+                waiting(e.Message);
                 await Task.Delay(backoff.Next(e.RetryAfter), client.Time, cancellation);
             }
         }

@@ -11,7 +11,7 @@ namespace Mesh.IstiodLite.Certificates;
 /// </summary>
 internal sealed class ClusterAuthorityWatch : IAsyncDisposable
 {
-    private const string Part = "authority";
+    private const string Part = PlaneFaults.Authority;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _running;
 
@@ -35,6 +35,10 @@ internal sealed class ClusterAuthorityWatch : IAsyncDisposable
                 try
                 {
                     var next = await ClusterAuthority.FindAsync(client, ns, cancellation);
+                    if (next is null)
+                        health.Failing(PlaneFaults.AuthoritySecret, $"neither the Secret {ns}/{ClusterAuthority.PluggedIn} nor {ns}/{ClusterAuthority.SelfSigned} is there any more: what signs is in memory only, and the next start makes a root that nobody trusts. Put it back from your backup, or replace the root step by step by a plugged-in one that holds the old root, too");
+                    else
+                        health.Recovered(PlaneFaults.AuthoritySecret);
                     if (next is null || IsSame(current, next))
                     {
                         health.Recovered(Part);
@@ -50,9 +54,18 @@ internal sealed class ClusterAuthorityWatch : IAsyncDisposable
                     health.Recovered(Part);
                     log?.Info($"the certificate authority is another one, valid until {authority.NotAfter:u}");
                 }
-                catch (Exception e) when (e is StateException or KubeException)
+                catch (StateException e)
                 {
                     health.Failing(Part, $"{e.Message}; the authority before stays in force");
+                }
+                catch (KubeException e)
+                {
+                    // Whether the authority is another one is not known; that the API server is away is told by who watches it.
+                    log?.Debug($"the authority cannot be looked at: {e.Message}");
+                }
+                finally
+                {
+                    Look(current, health, client.Time.GetUtcNow());
                 }
             }
         }
@@ -60,6 +73,14 @@ internal sealed class ClusterAuthorityWatch : IAsyncDisposable
         {
             // Stopped.
         }
+    }
+
+    private static void Look(AuthorityMaterial current, Health health, DateTimeOffset now)
+    {
+        if (current.Ending(now) is { } ending)
+            health.Failing(PlaneFaults.AuthorityEnd, $"{ending}. Plug in the next one (Secret {ClusterAuthority.PluggedIn}) whose root-cert.pem holds the old root, too");
+        else
+            health.Recovered(PlaneFaults.AuthorityEnd);
     }
 
     private static bool IsSame(AuthorityMaterial a, AuthorityMaterial b) =>

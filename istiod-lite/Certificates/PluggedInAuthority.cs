@@ -48,6 +48,10 @@ internal sealed class PluggedInAuthority : IDisposable
 
     private void Check()
     {
+        if (Material.Ending(_time.GetUtcNow()) is { } ending)
+            _health.Failing("plugged-in authority end", $"{ending}. Put the next one into {_folder}");
+        else
+            _health.Recovered("plugged-in authority end");
         var now = Stamps();
         if (now == _seen)
             return;

@@ -14,11 +14,13 @@ internal sealed class LeaderGroup : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
 
-    public LeaderGroup(KubeClient client, LeaderElectorOptions options, IReadOnlyList<LeaderTask> tasks, Health health, MetricRegistry registry, Log? log)
+    public LeaderGroup(KubeClient client, LeaderElectorOptions options, IReadOnlyList<LeaderTask> tasks, Health health, PlaneFaults faults, MetricRegistry registry, Log? log)
     {
         _tasks = tasks;
         _elector = new LeaderElector(client, options, log is null ? null : log.Info);
-        health.Ask("leadership", () => _elector.Problem is { } problem ? [$"the lease {options.Namespace}/{options.Name} cannot be read or renewed: {problem}"] : []);
+        foreach (var task in tasks)
+            faults.IsWriting(task.Name);
+        health.Ask(PlaneFaults.Leadership, () => _elector.Problem is { } problem ? [$"the lease {options.Namespace}/{options.Name} cannot be read or renewed: {problem}"] : []);
         registry.SampledGauge("istiod_lite_leader", "1 while this replica is the one that writes to the cluster", samples => samples.Write(_elector.IsLeader ? 1 : 0, LabelSet.None));
     }
 

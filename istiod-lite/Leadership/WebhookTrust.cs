@@ -20,14 +20,20 @@ internal sealed class WebhookTrust : LeaderTask, IInformerHandler<string>, IAsyn
     private readonly KubeClient _client;
     private readonly string _namespace;
     private readonly Func<string> _roots;
+    private readonly Action<string> _repaired;
     private readonly Informer<string> _informer;
 
-    public WebhookTrust(KubeClient client, string ns, Func<string> roots, InformerOptions options, Health health, Log? log)
+    /// <summary>The bundle that each configuration had when it was looked at last, as long as it was ours.</summary>
+    private readonly Dictionary<string, string> _seen = new(StringComparer.Ordinal);
+
+    /// <param name="repaired">Told what was written again because somebody had overwritten it.</param>
+    public WebhookTrust(KubeClient client, string ns, Func<string> roots, InformerOptions options, Action<string> repaired, Health health, Log? log)
         : base("webhooks", health, client.Time, log)
     {
         _client = client;
         _namespace = ns;
         _roots = roots;
+        _repaired = repaired;
         _informer = new Informer<string>(client, ResourceChoice.Of(ResourceTypes.ValidatingWebhooks), null, Selection.All, item => item.ResourceVersion, this, options);
         _informer.Start();
     }
@@ -42,6 +48,8 @@ internal sealed class WebhookTrust : LeaderTask, IInformerHandler<string>, IAsyn
     }
 
     public ValueTask DisposeAsync() => _informer.DisposeAsync();
+
+    protected override void BeginTerm() => _seen.Clear();
 
     protected override async Task ReconcileAsync(CancellationToken cancellation)
     {
@@ -59,6 +67,11 @@ internal sealed class WebhookTrust : LeaderTask, IInformerHandler<string>, IAsyn
         var webhooks = (configuration["webhooks"] as JsonArray ?? []).OfType<JsonObject>().Where(IsOurs).ToList();
         var bundle = Convert.ToBase64String(Encoding.ASCII.GetBytes(_roots()));
         var trusted = webhooks.TrueForAll(w => (string?)w["clientConfig"]!["caBundle"] == bundle);
+        var name = (string)configuration["metadata"]!["name"]!;
+        // Ours once, the roots are still the same, and it is another one now: whoever wrote it takes the webhook away from everybody.
+        var isOverwritten = !trusted && webhooks.Count > 0 && _seen.GetValueOrDefault(name) == bundle;
+        if (trusted && webhooks.Count > 0)
+            _seen[name] = bundle;
         foreach (var webhook in webhooks)
             webhook["clientConfig"]!["caBundle"] = bundle;
         // First the trust, then the proof, then the consequence; each change brings the next look.
@@ -68,7 +81,6 @@ internal sealed class WebhookTrust : LeaderTask, IInformerHandler<string>, IAsyn
             webhooks.ForEach(w => w["failurePolicy"] = "Fail");
         if (webhooks.Count == 0)
             return;
-        var name = (string)configuration["metadata"]!["name"]!;
         var patch = new JsonObject
         {
             // Lists are replaced whole: only if nobody else was faster.
@@ -76,8 +88,16 @@ internal sealed class WebhookTrust : LeaderTask, IInformerHandler<string>, IAsyn
             ["webhooks"] = configuration["webhooks"]!.DeepClone(),
         };
         await _client.MergeAsync(ResourceTypes.ValidatingWebhooks, null, name, patch, null, cancellation);
+        if (isOverwritten)
+            _repaired($"the caBundle of ValidatingWebhookConfiguration {name} had been overwritten by {WriterOf(configuration)} and was written again; until then the API server could not ask this control plane about documents. Two control planes that share a webhook overwrite each other: give each its own");
         Log?.Info(trusted ? $"ValidatingWebhookConfiguration {name} works: what it refuses is refused, and without it nothing is written" : $"ValidatingWebhookConfiguration {name} trusts the mesh's roots");
     }
+
+    /// <summary>Who wrote last, as the API server notes it; it is nobody's proof, only where to look.</summary>
+    private static string WriterOf(JsonObject configuration) =>
+        (configuration["metadata"]!["managedFields"] as JsonArray ?? []).OfType<JsonObject>().OrderBy(f => (string?)f["time"], StringComparer.Ordinal).LastOrDefault() is { } last && (string?)last["manager"] is { Length: > 0 } manager
+            ? $"another writer (the last one was {manager})"
+            : "another writer";
 
     private bool IsOurs(JsonObject webhook) =>
         webhook["clientConfig"]?["service"] is JsonObject service && (string?)service["namespace"] == _namespace && ((string?)service["name"])?.StartsWith("istiod", StringComparison.Ordinal) is true;

@@ -47,7 +47,7 @@ internal sealed class Health
     /// <summary>Faults that somebody knows at the moment when they are asked for.</summary>
     public void Ask(string part, Func<IEnumerable<string>> faults) => _asked[part] = faults;
 
-    private IEnumerable<(string Part, string Text)> Current() => _faults.Select(f => (f.Key, f.Value))
+    public IEnumerable<(string Part, string Text)> Current() => _faults.Select(f => (f.Key, f.Value))
         .Concat(_asked.SelectMany(a => a.Value().Select(text => (a.Key, text))))
         .OrderBy(f => f.Key, StringComparer.Ordinal);
 }

@@ -49,6 +49,14 @@ public sealed class EventRecorder(KubeClient client, string controller, string i
         });
     }
 
+    /// <summary>The last news of a process that ends: written now, at most for <paramref name="patience"/>.</summary>
+    public async Task FlushAsync(TimeSpan patience)
+    {
+        _waiting.Writer.TryComplete();
+        _stop.CancelAfter(patience);
+        await _running;
+    }
+
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();

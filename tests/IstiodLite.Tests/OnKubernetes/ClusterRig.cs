@@ -28,6 +28,9 @@ internal sealed class ClusterRig : IAsyncDisposable
     /// <summary>As the chart's service account: control planes may do what the chart's roles say, and nothing else.</summary>
     public string Token { get; private set; } = string.Empty;
 
+    /// <summary>Of control planes that are opened from now on.</summary>
+    public TimeProvider Time { get; set; } = TimeProvider.System;
+
     public static string Account => RoleCoverage.ServiceAccount("istio-system", "istiod");
 
     public RoleCoverage Coverage => new(Server, Account);
@@ -69,6 +72,8 @@ internal sealed class ClusterRig : IAsyncDisposable
         {
             KubeConfig = KubeConfig,
             Identity = identity,
+            Pod = new Leadership.OwnPod("istio-system", identity, $"uid-of-{identity}"),
+            FaultCheck = TimeSpan.FromMilliseconds(50),
             AuthorityCheck = TimeSpan.FromMilliseconds(50),
             TrustedNodeAccounts = new HashSet<string>(StringComparer.Ordinal) { "istio-system/ztunnel" },
             Informers = new InformerOptions { FirstDelay = TimeSpan.FromMilliseconds(10), LongestDelay = TimeSpan.FromMilliseconds(200), MissingGrace = TimeSpan.FromMilliseconds(100) },
@@ -86,8 +91,8 @@ internal sealed class ClusterRig : IAsyncDisposable
             Cluster = cluster,
             Webhook = new IPEndPoint(IPAddress.Loopback, 0),
         };
-        var plane = await ClusterPlane.OpenAsync(cluster, settings, options.Lifetimes, null, TimeProvider.System, CancellationToken.None).WaitAsync(Patience);
-        var host = new ControlPlaneHost(options, plane, settings, null, TimeProvider.System);
+        var plane = await ClusterPlane.OpenAsync(cluster, settings, options.Lifetimes, null, Time, CancellationToken.None).WaitAsync(Patience);
+        var host = new ControlPlaneHost(options, plane, settings, null, Time);
         _hosts.Add(host);
         return host;
     }
@@ -143,6 +148,17 @@ internal sealed class ClusterRig : IAsyncDisposable
             await Task.Delay(_look, CancellationToken.None);
             Assert.False(limit.IsCancellationRequested, $"it did not come about that {what}; the last seen was: {value}");
         }
+    }
+
+    /// <summary>An Event on a pod of the mesh, with its uid: kubectl describe finds no other.</summary>
+    public Task EventAsync(string pod, string reason, string text) => UntilAsync(
+        () => Task.FromResult(Events().ToList()), all => all.Exists(e => (string?)e["reason"] == reason && ((string?)e["note"])!.Contains(text, StringComparison.Ordinal) && (string?)e["regarding"]!["name"] == pod && (string?)e["regarding"]!["uid"] is { Length: > 0 }),
+        $"{reason} is told on {pod}: {text}");
+
+    public IEnumerable<JsonObject> Events()
+    {
+        var events = Server.Store.FindKind("events.k8s.io", "v1", "events")!;
+        return Server.Store.List(events, "istio-system", Testing.Kubernetes.Storage.Selectors.Parse(events, null, null)).Items.Select(e => e.Body);
     }
 
     public GrpcChannel Connect(ControlPlaneHost host, string token)

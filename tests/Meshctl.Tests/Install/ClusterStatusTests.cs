@@ -96,6 +96,16 @@ public sealed class ClusterStatusTests : IAsyncLifetime
         Assert.Equal([new PartStatus("DaemonSet istio-system/ztunnel", "NOT READY: 2 of 3 pods ready, 3 of this version"), new PartStatus("leader istiod-lite", "istiod-1")], parts);
     }
 
+    /// <summary>Nobody may be left who could tell it: the lease itself does.</summary>
+    [Theory]
+    [InlineData(1, "istiod-1")]
+    [InlineData(4, "NONE: istiod-1 was the last one and has not renewed since")]
+    public async Task Leader_ThatDoesNotRenew_IsNone(int minutes, string told)
+    {
+        _server.Put($$$"""{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"istiod-lite","namespace":"istio-system"},"spec":{"holderIdentity":"istiod-1","renewTime":"{{{DateTimeOffset.UtcNow.AddMinutes(-minutes):yyyy-MM-ddTHH:mm:ss.ffffffZ}}}"} }""");
+        Assert.StartsWith(told, (await ReadAsync()).Parts.Single().State, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Command_NeedsExactlyTheRightsThatAreNamed_AndPrintsForPeopleAndPrograms()
     {

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Mesh.Kubernetes.Requests;
 using Mesh.Ztunnel.Local;
 
 namespace Mesh.Ztunnel.NodeAgent.Cluster;
@@ -6,9 +6,6 @@ namespace Mesh.Ztunnel.NodeAgent.Cluster;
 /// <summary>What stands beside the pods of a mesh and would go wrong in silence: annotations that nobody reads, other agents, another clock. Pure.</summary>
 internal static class NodeSurroundings
 {
-    /// <summary>A quarter of what the control plane dates certificates back: time to mend the clock before the first handshake fails.</summary>
-    public static readonly TimeSpan MostSkew = TimeSpan.FromSeconds(30);
-
     private const string Prefix = "ambient.istio.io/";
 
     private static readonly string[] Known = [PodCapture.DnsAnnotation, PodCapture.BypassAnnotation, RedirectionMarks.Annotation];
@@ -39,12 +36,7 @@ internal static class NodeSurroundings
     }
 
     /// <returns>Null: near enough.</returns>
-    public static string? ClockSkew(TimeSpan ahead, string node)
-    {
-        if (ahead.Duration() < MostSkew)
-            return null;
-        // In whole minutes above one: a text that changes with each answer would be news each time.
-        var by = ahead.Duration() < TimeSpan.FromMinutes(1) ? "half a minute" : string.Create(CultureInfo.InvariantCulture, $"{Math.Round(ahead.Duration().TotalMinutes)} min");
-        return $"the clock of node {node} is {by} {(ahead > TimeSpan.Zero ? "ahead of" : "behind")} the API server's: beyond 2 min its certificates are refused by others, or those of others here; set the clock (chrony, systemd-timesyncd)";
-    }
+    public static string? ClockSkew(TimeSpan ahead, string node) => ClockDifference.Describe(ahead) is { } difference
+        ? $"the clock of node {node} is {difference}: beyond 2 min its certificates are refused by others, or those of others here; set the clock (chrony, systemd-timesyncd)"
+        : null;
 }

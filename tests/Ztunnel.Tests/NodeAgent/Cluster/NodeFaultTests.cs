@@ -1,5 +1,6 @@
 using System.Text;
 using Mesh.Runtime.Metrics;
+using Mesh.Testing;
 using Mesh.Ztunnel.NodeAgent;
 using Mesh.Ztunnel.NodeAgent.Cluster;
 
@@ -163,6 +164,16 @@ public sealed class NodeFaultTests : ClusterPodsRig
         await NextAsync(_ => true);
         foreach (var fault in (string[])["not_captured", "unknown_value", "namespace_not_found", "capture_failed", "second_mesh", "api_server_away", "clock_skew", "state_not_kept"])
             Assert.Contains($"ztunnel_node_faults{{fault=\"{fault}\"}} 0", Page(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Either way: what the agent tells is in the table, and what the table says of agents is told.</summary>
+    [Fact]
+    public void Table_OfTheDocumentation_HasEachFault_AndNoOther()
+    {
+        var rows = BadDays.Rows().Where(r => r.Metric.StartsWith("ztunnel_", StringComparison.Ordinal)).ToList();
+        Assert.Equal(Enum.GetNames<NodeFault>().Append("RulesRepaired").Order(StringComparer.Ordinal), rows.Select(r => r.Reason).Distinct().Order(StringComparer.Ordinal));
+        foreach (var row in rows.Where(r => r.Reason != "RulesRepaired"))
+            Assert.Contains($"{row.Metric} 0\n", Page(), StringComparison.Ordinal);
     }
 
     private async Task RestartAsync(string knownPods)

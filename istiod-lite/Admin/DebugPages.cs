@@ -36,7 +36,7 @@ internal static class DebugPages
         routes.Map("/ca-crl.pem", http => File.Exists(Path.Combine(stateFolder, PluggedInAuthority.CrlFile))
             ? AdminReply.TextAsync(http, File.ReadAllText(Path.Combine(stateFolder, PluggedInAuthority.CrlFile)))
             : AdminReply.TextAsync(http, "nothing was taken back\n", StatusCodes.Status404NotFound));
-        routes.Map("/debug/waypoints", http => JsonAsync(http, Waypoints(mesh.Current.Translated)));
+        routes.Map("/debug/waypoints", http => JsonAsync(http, WaypointPage.Of(mesh.Current.Translated)));
         routes.Map("/debug/push_status", http => JsonAsync(http, PushStatus(discovery, publisher)));
         routes.Map("/debug", http => AdminReply.TextAsync(http, "/debug/problems\n/debug/refresh\n/debug/registry\n/debug/syncz\n/debug/push_status\n/debug/ca\n/debug/waypoints\n/debug/config_dump\n"));
     }
@@ -94,14 +94,6 @@ internal static class DebugPages
             ["notAfter"] = r.NotAfter.ToUniversalTime().ToString("O", System.Globalization.CultureInfo.InvariantCulture),
         })]),
     };
-
-    /// <summary>What ProxyConfigs add to the environment of each waypoint.</summary>
-    private static JsonObject Waypoints(Translated translated) => new(translated.Catalog.All.OrderBy(w => w.Id, StringComparer.Ordinal).Select(w =>
-    {
-        var labels = WaypointMetadata.PodLabels(w.Gateway, WaypointMetadata.NetworkOf(translated.Resources, translated.Settings));
-        var run = ProxyConfigs.For(translated.Resources, translated.Settings, w.Namespace, labels);
-        return KeyValuePair.Create(w.Id, (JsonNode?)new JsonObject { ["environment"] = new JsonObject(ProxyConfigs.Variables(run).Select(v => KeyValuePair.Create(v.Key, (JsonNode?)v.Value))) });
-    }));
 
     /// <summary>How far the tables are and how many clients are where.</summary>
     private static JsonObject PushStatus(DiscoveryService discovery, Publisher publisher)

@@ -93,7 +93,7 @@ internal sealed class WaypointDeployments : LeaderTask, IAsyncDisposable
     private async Task DeployAsync(Gateway gateway, Translated state, CancellationToken cancellation)
     {
         var network = WaypointMetadata.NetworkOf(state.Resources, state.Settings);
-        var run = ProxyConfigs.For(state.Resources, state.Settings, gateway.Namespace, WaypointMetadata.PodLabels(gateway, network));
+        var run = ProxyConfigs.For(state.Resources, state.Settings, gateway);
         var overlays = await OverlaysAsync(gateway, state, cancellation);
         await StampAsync(gateway, cancellation);
         foreach (var item in WaypointTemplate.Of(gateway, state.Settings, _settings, network, run, overlays))

@@ -2,11 +2,16 @@ using Mesh.IstiodLite.Resources;
 
 namespace Mesh.IstiodLite.Translation;
 
-/// <summary>What a ProxyConfig says that no waypoint can follow.</summary>
+/// <summary>What a ProxyConfig, or the annotation of a waypoint, says that no waypoint can follow.</summary>
 internal static class ProxyConfigFindings
 {
     public static void Add(List<Problem> problems, FindingInput input)
     {
+        foreach (var gateway in input.Resources.Gateways.Where(g => IsWaypoint(g, input)))
+        {
+            if (ProxyConfigAnnotation.Read(gateway, (reason, fix) => problems.Add(Problem.Warning(gateway, reason, fix))) is { } run)
+                AddReserved(problems, gateway, run.Environment, 0);
+        }
         foreach (var config in input.Resources.ProxyConfigs)
         {
             if (config.ImageType is { Length: > 0 } type)
@@ -14,11 +19,7 @@ internal static class ProxyConfigFindings
                 problems.Add(Problem.Warning(config, $"there is one image of waypoints, so the image type {type} has no effect",
                     "remove image; another image is written under deployment in the ConfigMap that the Gateway's spec.infrastructure.parametersRef names", config.ImageLine));
             }
-            if (config.Environment.Keys.Where(ProxyConfigs.Reserved.Contains).Order(StringComparer.Ordinal).ToList() is { Count: > 0 } reserved)
-            {
-                problems.Add(Problem.Warning(config, $"the control plane itself gives {string.Join(", ", reserved)} to a waypoint, so {(reserved.Count == 1 ? "this variable has" : "these variables have")} no effect",
-                    reserved is ["WORKER_THREADS"] ? "write concurrency" : "remove them", config.EnvironmentLine));
-            }
+            AddReserved(problems, config, config.Environment, config.EnvironmentLine);
             if (!input.Resources.Gateways.Any(g => Reaches(config, g, input)))
             {
                 problems.Add(Problem.Warning(config, "no waypoint is in its reach, and nothing but waypoints is run as it says",
@@ -27,9 +28,20 @@ internal static class ProxyConfigFindings
         }
     }
 
+    private static void AddReserved(List<Problem> problems, Resource resource, IReadOnlyDictionary<string, string> environment, int line)
+    {
+        if (environment.Keys.Where(ProxyConfigs.Reserved.Contains).Order(StringComparer.Ordinal).ToList() is { Count: > 0 } reserved)
+        {
+            problems.Add(Problem.Warning(resource, $"the control plane itself gives {string.Join(", ", reserved)} to a waypoint, so {(reserved.Count == 1 ? "this variable has" : "these variables have")} no effect",
+                reserved is ["WORKER_THREADS"] ? "write concurrency" : "remove them", line));
+        }
+    }
+
+    private static bool IsWaypoint(Gateway gateway, FindingInput input) => WaypointCatalog.IsManagedWaypoint(gateway, input.Resources.GatewayClasses.FirstOrDefault(c => c.Name == gateway.ClassName));
+
     private static bool Reaches(ProxyConfigResource config, Gateway gateway, FindingInput input)
     {
-        if (!WaypointCatalog.IsManagedWaypoint(gateway, input.Resources.GatewayClasses.FirstOrDefault(c => c.Name == gateway.ClassName)))
+        if (!IsWaypoint(gateway, input))
             return false;
         if (config.Selector is not { Count: > 0 } selector)
             return config.Namespace == input.Settings.RootNamespace || config.Namespace == gateway.Namespace;

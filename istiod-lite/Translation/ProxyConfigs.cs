@@ -9,7 +9,7 @@ internal sealed record ProxyRun(int? Concurrency, IReadOnlyDictionary<string, st
     public static readonly ProxyRun Unsaid = new(null, new Dictionary<string, string>(StringComparer.Ordinal));
 
     /// <summary>Field by field; of variables, name by name.</summary>
-    public ProxyRun Under(ProxyConfigResource? nearer)
+    public ProxyRun Under(ProxyRun? nearer)
     {
         if (nearer is null)
             return this;
@@ -21,8 +21,8 @@ internal sealed record ProxyRun(int? Concurrency, IReadOnlyDictionary<string, st
 }
 
 /// <summary>
-/// Which ProxyConfigs count for a waypoint, in the order of Istio: MeshConfig, the root namespace, the waypoint's namespace, a selector there; the nearer counts more. Of several in one
-/// place the oldest counts.
+/// Which ProxyConfigs count for a waypoint, in the order of Istio: MeshConfig, the root namespace, the waypoint's namespace, a selector there, the annotation of the
+/// waypoint itself; the nearer counts more. Of several in one place the oldest counts.
 /// </summary>
 internal static class ProxyConfigs
 {
@@ -36,12 +36,15 @@ internal static class ProxyConfigs
     // As the waypoint reads it.
     private const string Threads = "WORKER_THREADS";
 
-    public static ProxyRun For(ResourceSet resources, MeshSettings settings, string ns, IReadOnlyDictionary<string, string> labels)
+    public static ProxyRun For(ResourceSet resources, MeshSettings settings, Gateway gateway)
     {
+        var ns = gateway.Namespace;
+        var labels = WaypointMetadata.PodLabels(gateway, WaypointMetadata.NetworkOf(resources, settings));
         var run = settings.ProxyDefaults.Under(WithoutSelector(resources, settings.RootNamespace));
         if (ns != settings.RootNamespace)
             run = run.Under(WithoutSelector(resources, ns));
-        return run.Under(resources.ProxyConfigs.FirstOrDefault(c => c.Namespace == ns && c.Selector is { Count: > 0 } selector && LabelSelector.Matches(selector, labels)));
+        run = run.Under(Said(resources.ProxyConfigs.FirstOrDefault(c => c.Namespace == ns && c.Selector is { Count: > 0 } selector && LabelSelector.Matches(selector, labels))));
+        return run.Under(ProxyConfigAnnotation.Read(gateway));
     }
 
     /// <summary>What the container of a waypoint is given beside what makes it this waypoint, in order of names.</summary>
@@ -53,6 +56,7 @@ internal static class ProxyConfigs
         return variables;
     }
 
-    private static ProxyConfigResource? WithoutSelector(ResourceSet resources, string ns) =>
-        resources.ProxyConfigs.FirstOrDefault(c => c.Namespace == ns && c.Selector is not { Count: > 0 });
+    private static ProxyRun? WithoutSelector(ResourceSet resources, string ns) => Said(resources.ProxyConfigs.FirstOrDefault(c => c.Namespace == ns && c.Selector is not { Count: > 0 }));
+
+    private static ProxyRun? Said(ProxyConfigResource? config) => config is null ? null : new ProxyRun(config.Concurrency, config.Environment);
 }

@@ -50,6 +50,29 @@ public sealed class WaypointTests
     }
 
     [Fact]
+    public async Task Page_NamesEveryWaypoint_AndWhyOneIsNotReady()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put(Gateway("wp"));
+        rig.Put(Gateway("odd").Replace("15008", "8080", StringComparison.Ordinal));
+        rig.Put(Gateway("ingress").Replace("istio-waypoint", "other", StringComparison.Ordinal));
+        var host = await rig.ControlPlaneAsync();
+        var page = await PageAsync(p => ((string?)p["shop/wp"]?["reason"])?.Contains("no instances found for hostname", StringComparison.Ordinal) is true);
+        Assert.Equal(["shop/odd", "shop/wp"], page.Select(w => w.Key));
+        Assert.Contains("ListenersNotValid: Invalid listeners: mesh", (string)page["shop/odd"]!["reason"]!, StringComparison.Ordinal);
+        Assert.False((bool)page["shop/wp"]!["ready"]!);
+        rig.Put("""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"wp-1","namespace":"shop","labels":{"gateway.networking.k8s.io/gateway-name":"wp"} },"spec":{"nodeName":"node-1","serviceAccountName":"wp"},
+             "status":{"phase":"Running","podIP":"10.1.0.9","podIPs":[{"ip":"10.1.0.9"}],"conditions":[{"type":"Ready","status":"True"}]} }
+            """);
+        page = await PageAsync(p => (bool)p["shop/wp"]!["ready"]!);
+        Assert.Null(page["shop/wp"]!["reason"]);
+
+        Task<JsonObject> PageAsync(Func<JsonObject, bool> wanted) =>
+            ClusterRig.UntilAsync(async () => JsonNode.Parse(await rig.GetAsync(host, "/debug/waypoints"))!.AsObject(), wanted, "the page says how far the waypoints are");
+    }
+
+    [Fact]
     public async Task ChangedOrDeletedByHand_IsPutRight_AndGoesWithTheGateway()
     {
         await using var rig = await ClusterRig.StartAsync();

@@ -12,7 +12,7 @@ public sealed class ProxyConfigTests
     private static Dictionary<string, string> Variables(Translated translated)
     {
         var gateway = Assert.Single(translated.Resources.Gateways);
-        return ProxyConfigs.Variables(ProxyConfigs.For(translated.Resources, translated.Settings, gateway.Namespace, WaypointMetadata.PodLabels(gateway, string.Empty))).ToDictionary(StringComparer.Ordinal);
+        return ProxyConfigs.Variables(ProxyConfigs.For(translated.Resources, translated.Settings, gateway)).ToDictionary(StringComparer.Ordinal);
     }
 
     private static string Warning(params string[] yaml) => Assert.Single(Documents.Translate(yaml).Problems, p => p.Document.StartsWith("ProxyConfig", StringComparison.Ordinal) && p.Line > 0).Reason;
@@ -29,6 +29,36 @@ public sealed class ProxyConfigTests
             Config("other", "default", "{ selector: { matchLabels: { gateway.networking.k8s.io/gateway-name: ghost } }, concurrency: 1 }"),
             Config("elsewhere", "shop", "{ concurrency: 1 }"));
         Assert.Equal(new Dictionary<string, string> { ["A"] = "mesh", ["B"] = "root", ["C"] = "namespace", ["D"] = "workload", ["WORKER_THREADS"] = "2" }, Variables(translated));
+    }
+
+    private static string Annotated(string yaml, string place = "metadata") => place == "metadata"
+        ? Documents.PaymentWaypoint.Replace("annotations: {", $"annotations: {{ proxy.istio.io/config: '{yaml}',", StringComparison.Ordinal)
+        : Documents.PaymentWaypoint.Replace("spec: {", $"spec: {{ infrastructure: {{ annotations: {{ proxy.istio.io/config: '{yaml}' }} }},", StringComparison.Ordinal);
+
+    /// <summary>For one waypoint, and nearer than every document.</summary>
+    [Theory]
+    [InlineData("metadata")]
+    [InlineData("infrastructure")]
+    public void Annotation_OfTheGateway_CountsMost(string place) => Assert.Equal(
+        new Dictionary<string, string> { ["A"] = "selected", ["B"] = "annotation", ["WORKER_THREADS"] = "7" },
+        Variables(Documents.Translate(
+            Annotated("{ concurrency: 7, proxyMetadata: { B: annotation } }", place),
+            Config("one", "default", "{ selector: { matchLabels: { gateway.networking.k8s.io/gateway-name: payment-waypoint } }, concurrency: 2, environmentVariables: { A: selected, B: selected } }"))));
+
+    [Theory]
+    [InlineData("{ concurrency: many }", "has no effect: ", 2)]
+    [InlineData("[", "it is no YAML", 2)]
+    [InlineData("text", "it holds no fields", 2)]
+    [InlineData("{ concurrency: 5, holdApplicationUntilProxyStarts: true }", "holdApplicationUntilProxyStarts in the annotation proxy.istio.io/config has no effect", 5)]
+    [InlineData("{ concurrency: 5, proxyMetadata: { TRUST_DOMAIN: evil } }", "the control plane itself gives TRUST_DOMAIN", 5)]
+    public void Annotation_ThatMeansNothing_IsWarnedOf(string yaml, string told, int threads)
+    {
+        var translated = Documents.Translate(Annotated(yaml), Config("c", "default", "{ concurrency: 2 }"));
+        var problem = Assert.Single(translated.Problems, p => p.Document.StartsWith("Gateway", StringComparison.Ordinal) && !p.Reason.StartsWith("nothing runs", StringComparison.Ordinal));
+        Assert.Equal(ProblemSeverity.Warning, problem.Severity);
+        Assert.Contains(told, problem.Reason, StringComparison.Ordinal);
+        Assert.Equal(threads.ToString(System.Globalization.CultureInfo.InvariantCulture), Variables(translated)["WORKER_THREADS"]);
+        Assert.DoesNotContain("TRUST_DOMAIN", Variables(translated).Keys);
     }
 
     [Fact]

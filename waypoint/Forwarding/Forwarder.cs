@@ -102,6 +102,7 @@ internal sealed class Forwarder(IUpstreamDialer dialer, WaypointLimits limits, T
         }
         finally
         {
+            body.Leave();
             await attempts.EndAsync();
             exchange.BytesReceived = body.BytesReceived;
         }

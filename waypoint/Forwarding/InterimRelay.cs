@@ -50,6 +50,11 @@ internal sealed class InterimRelay(Exchange exchange)
             // Opened at the same moment: that cancels a read, which has to be this one and not the next of Kestrel's.
         }
 
+        if (!stop.IsCancellationRequested)
+            return;
+
+        // The try is over, not the application's word: the next one waits for its own.
+        Interlocked.CompareExchange(ref _state, Waiting, Opened);
         stop.ThrowIfCancellationRequested();
     }
 

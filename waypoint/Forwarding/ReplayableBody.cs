@@ -7,7 +7,8 @@ namespace Mesh.Waypoint.Forwarding;
 
 /// <summary>
 /// The request body: streamed to the first try as it arrives and copied beside it, so that a later try can send it again. Above the limit the
-/// copy is given up and with it retries; the request itself goes on (reference 7.8). One try reads at a time.
+/// copy is given up and with it retries; the request itself goes on (reference 7.8). One try reads at a time, and one that ends while it waits for
+/// the client leaves the reader as the next one needs it.
 /// </summary>
 internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepCopy, int limit = ReplayableBody.DefaultLimit) : IDisposable
 {
@@ -18,6 +19,7 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
     private int _copied;
     private bool _keepCopy = keepCopy && hasBody;
     private bool _readAnything;
+    private volatile bool _isLeft;
     private Action? _onCompleted;
 
     public bool HasBody => hasBody;
@@ -56,17 +58,24 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
         if (_copied > 0)
             await sink.WriteAsync(Copy, cancellation);
 
-        // 2. What still arrives; each pause of the client's is a flush.
+        // 2. What still arrives; each pause of the client's is a flush. Kestrel's reader cannot be read again after a token has ended a read of it: the
+        // end of the try is a result of the read instead. One that came too late for its own try is an empty piece for the next.
+        await using var ending = cancellation.UnsafeRegister(static r => ((PipeReader)r!).CancelPendingRead(), reader);
         while (!IsComplete)
         {
             if (!reader.TryRead(out var result))
             {
                 await sink.FlushAsync(cancellation);
-                result = await reader.ReadAsync(cancellation);
+                result = await reader.ReadAsync(CancellationToken.None);
             }
 
-            if (result.IsCanceled)
+            if (result.IsCanceled && cancellation.IsCancellationRequested)
+            {
+                if (!_isLeft)
+                    reader.AdvanceTo(result.Buffer.Start);
                 throw new OperationCanceledException("the try is over");
+            }
+
             foreach (var segment in result.Buffer)
                 Remember(segment.Span);
             BytesReceived += result.Buffer.Length;
@@ -86,6 +95,12 @@ internal sealed class ReplayableBody(PipeReader reader, bool hasBody, bool keepC
 
         await sink.EndAsync(cancellation);
     }
+
+    /// <summary>
+    /// No other try comes: a read that waits for the client is given up for good. Kestrel finds it open and ends an HTTP/1.1 connection behind the
+    /// answer, instead of waiting for the rest of a request that is nobody's.
+    /// </summary>
+    public void Leave() => _isLeft = true;
 
     public void Dispose()
     {

@@ -43,6 +43,9 @@ internal sealed record ClusterOptions
     /// <summary>How often it is looked at what is wrong; what stands at two looks is told.</summary>
     public TimeSpan FaultCheck { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How often what still stands is told again: more often than API servers forget Events, so that whoever looks sees it.</summary>
+    public TimeSpan TellAgain { get; init; } = TimeSpan.FromMinutes(20);
+
     /// <summary>Of the pods of waypoints.</summary>
     public string? WaypointImage { get; init; }
 
@@ -137,7 +140,7 @@ internal sealed class ClusterPlane : IAsyncDisposable
         _faults = new PlaneFaults(health, registry);
         health.Ask(PlaneFaults.Clock, () => _clock.Fault is { } fault ? [fault] : []);
         _watch = new ClusterAuthorityWatch(_client, _settings.SystemNamespace, _material, Authority, _options.AuthorityCheck, health, _sink?.For("ca"));
-        _events.Start(_faults, _options.FaultCheck);
+        _events.Start(_faults, _options.FaultCheck, _options.TellAgain);
     }
 
     /// <summary>From now on what the mesh wants is written, by whichever replica leads.</summary>
@@ -161,7 +164,7 @@ internal sealed class ClusterPlane : IAsyncDisposable
             new RootDistribution(_client, mesh, () => Authority.RootPem, _options.Informers, health, log),
             new WaypointDeployments(_client, mesh, waypoints, _options.Informers, (resource, reason, text) => ClusterEvents.Tell(_recorder, resource, reason, text), health, log),
             new WebhookTrust(_client, _settings.SystemNamespace, () => Authority.RootPem, _options.Informers, Repaired, health, log),
-            new ClusterEvents(_recorder, mesh, health, _client.Time, log),
+            new ClusterEvents(_recorder, mesh, _options.TellAgain, health, _client.Time, log),
         ];
         _leaders = new LeaderGroup(_client, lease, tasks, health, _faults!, registry, log);
         mesh.Applied += _leaders.Signal;

@@ -8,9 +8,11 @@ using Mesh.Runtime.Logging;
 namespace Mesh.IstiodLite.Leadership;
 
 /// <summary>What is wrong with an object is an Event on it, where its writer looks first: kubectl describe.</summary>
-internal sealed class ClusterEvents(EventRecorder recorder, Reconciler mesh, Health health, TimeProvider time, Log? log) : LeaderTask("events", health, time, log)
+/// <param name="again">So often what still stands is told: API servers forget Events after an hour.</param>
+internal sealed class ClusterEvents(EventRecorder recorder, Reconciler mesh, TimeSpan again, Health health, TimeProvider time, Log? log) : LeaderTask("events", health, time, log)
 {
-    private readonly HashSet<Problem> _told = [];
+    private readonly TimeProvider _time = time;
+    private readonly Dictionary<Problem, long> _told = [];
 
     protected override void BeginTerm() => _told.Clear();
 
@@ -21,9 +23,11 @@ internal sealed class ClusterEvents(EventRecorder recorder, Reconciler mesh, Hea
     {
         var state = mesh.Current;
         var problems = mesh.Found;
-        _told.IntersectWith(problems);
-        foreach (var problem in problems.Where(_told.Add))
+        foreach (var over in _told.Keys.Except(problems).ToList())
+            _told.Remove(over);
+        foreach (var problem in problems.Where(p => !_told.TryGetValue(p, out var told) || _time.GetElapsedTime(told) >= again))
         {
+            _told[problem] = _time.GetTimestamp();
             if (KeyOf(problem.Document) is { } key && state.Folder.Resources.Find(key) is { } resource)
                 recorder.Record(Reference(resource), warning: true, problem.Severity is ProblemSeverity.Error ? "Refused" : "Suspicious", "Translate", $"{problem.Reason}; {problem.Fix}");
         }

@@ -13,9 +13,6 @@ internal sealed record OwnPod(string Namespace, string Name, string Uid);
 /// </summary>
 internal sealed class PlaneEvents : IAsyncDisposable
 {
-    /// <summary>More often than Events are forgotten, so that whoever looks sees what still stands.</summary>
-    private static readonly TimeSpan _again = TimeSpan.FromMinutes(20);
-
     private readonly EventRecorder _recorder;
     private readonly OwnPod? _pod;
     private readonly TimeProvider _time;
@@ -26,7 +23,7 @@ internal sealed class PlaneEvents : IAsyncDisposable
     /// <param name="pod">Null: this is no pod, and the log and the pages have to do.</param>
     public PlaneEvents(EventRecorder recorder, OwnPod? pod, TimeProvider time) => (_recorder, _pod, _time) = (recorder, pod, time);
 
-    public void Start(PlaneFaults faults, TimeSpan every) => _running = RunAsync(faults, every);
+    public void Start(PlaneFaults faults, TimeSpan every, TimeSpan again) => _running = RunAsync(faults, every, again);
 
     /// <summary>Any thread.</summary>
     public void Tell(string reason, string text)
@@ -42,13 +39,13 @@ internal sealed class PlaneEvents : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task RunAsync(PlaneFaults faults, TimeSpan every)
+    private async Task RunAsync(PlaneFaults faults, TimeSpan every, TimeSpan again)
     {
         using var timer = new PeriodicTimer(every, _time);
         try
         {
             while (await timer.WaitForNextTickAsync(_stop.Token))
-                Look([.. faults.Current()]);
+                Look([.. faults.Current()], again);
         }
         catch (OperationCanceledException)
         {
@@ -56,14 +53,14 @@ internal sealed class PlaneEvents : IAsyncDisposable
         }
     }
 
-    private void Look(IReadOnlyList<(PlaneFault Fault, string Part, string Text)> current)
+    private void Look(IReadOnlyList<(PlaneFault Fault, string Part, string Text)> current, TimeSpan again)
     {
         foreach (var over in _standing.Keys.Except(current.Select(c => (c.Fault, c.Part))).ToList())
             _standing.Remove(over);
         foreach (var (fault, part, text) in current)
         {
             // What is over at the next look was a write that somebody else was faster with, or a watch that had to begin anew.
-            if (_standing.TryAdd((fault, part), null) || (_standing[(fault, part)] is { } told && _time.GetElapsedTime(told) < _again))
+            if (_standing.TryAdd((fault, part), null) || (_standing[(fault, part)] is { } told && _time.GetElapsedTime(told) < again))
                 continue;
             _standing[(fault, part)] = _time.GetTimestamp();
             Tell(fault.ToString(), $"{part}: {text}");

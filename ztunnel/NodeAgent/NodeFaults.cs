@@ -67,6 +67,12 @@ internal sealed class NodeFaults
         }
     }
 
+    public IReadOnlyList<(NodeFault Fault, string Subject, string Text)> All()
+    {
+        lock (_gate)
+            return [.. _current.Select(c => (c.Key.Fault, c.Key.Subject, c.Value))];
+    }
+
     public int Count(NodeFault fault)
     {
         lock (_gate)

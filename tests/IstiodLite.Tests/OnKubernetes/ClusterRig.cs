@@ -31,6 +31,8 @@ internal sealed class ClusterRig : IAsyncDisposable
     /// <summary>Of control planes that are opened from now on.</summary>
     public TimeProvider Time { get; set; } = TimeProvider.System;
 
+    public TimeSpan TellAgain { get; set; } = TimeSpan.FromMinutes(20);
+
     public static string Account => RoleCoverage.ServiceAccount("istio-system", "istiod");
 
     public RoleCoverage Coverage => new(Server, Account);
@@ -74,6 +76,7 @@ internal sealed class ClusterRig : IAsyncDisposable
             Identity = identity,
             Pod = new Leadership.OwnPod("istio-system", identity, $"uid-of-{identity}"),
             FaultCheck = TimeSpan.FromMilliseconds(50),
+            TellAgain = TellAgain,
             AuthorityCheck = TimeSpan.FromMilliseconds(50),
             TrustedNodeAccounts = new HashSet<string>(StringComparer.Ordinal) { "istio-system/ztunnel" },
             Informers = new InformerOptions { FirstDelay = TimeSpan.FromMilliseconds(10), LongestDelay = TimeSpan.FromMilliseconds(200), MissingGrace = TimeSpan.FromMilliseconds(100) },
@@ -158,7 +161,7 @@ internal sealed class ClusterRig : IAsyncDisposable
     public IEnumerable<JsonObject> Events()
     {
         var events = Server.Store.FindKind("events.k8s.io", "v1", "events")!;
-        return Server.Store.List(events, "istio-system", Testing.Kubernetes.Storage.Selectors.Parse(events, null, null)).Items.Select(e => e.Body);
+        return Server.Store.List(events, null, Testing.Kubernetes.Storage.Selectors.Parse(events, null, null)).Items.Select(e => e.Body);
     }
 
     public GrpcChannel Connect(ControlPlaneHost host, string token)

@@ -95,6 +95,18 @@ public sealed class ClusterTests
         await rig.ReadyAsync(host, r => r.Contains("do not like it", StringComparison.Ordinal), "the readiness detail says so");
     }
 
+    [Theory]
+    [InlineData("istio.io/dataplane-mod", "ambient", "istio.io/dataplane-mode")]
+    [InlineData("istio.io/dataplane-mode", "ambiant", "ambient, none")]
+    public async Task LabelThatIsNearlyOurs_IsAnEventOnItsObject_AndCounted(string label, string value, string told)
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put($$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"typo","namespace":"shop","labels":{"{{label}}":"{{value}}"} },"spec":{"nodeName":"node-1"},"status":{"phase":"Running","podIP":"10.1.0.9"} }""");
+        var host = await rig.ControlPlaneAsync();
+        await rig.EventAsync("typo", "Suspicious", told);
+        Assert.Contains("istiod_lite_problems{severity=\"warning\"} 1\n", await rig.GetAsync(host, "/metrics"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Replicas_HaveOneRoot_OneWrites_AndTheOtherTakesOver()
     {

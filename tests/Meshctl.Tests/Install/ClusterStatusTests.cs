@@ -12,34 +12,8 @@ using Mesh.Testing.Kubernetes.Access;
 namespace Mesh.Meshctl.Tests.Install;
 
 /// <summary>What a person is told of a mesh in a cluster, from objects alone, with no more rights than are named.</summary>
-public sealed class ClusterStatusTests : IAsyncLifetime
+public sealed class ClusterStatusTests : ClusterStatusRig
 {
-    private readonly FakeApiServer _server = new();
-    private readonly string _kubeconfig = Path.GetTempFileName();
-
-    public async Task InitializeAsync()
-    {
-        await _server.StartAsync();
-        _server.Store.Put(new JsonObject
-        {
-            ["apiVersion"] = "rbac.authorization.k8s.io/v1",
-            ["kind"] = "ClusterRole",
-            ["metadata"] = new JsonObject { ["name"] = "viewer" },
-            ["rules"] = new JsonArray([.. NeededRights.Status.Select(r => new JsonObject { ["apiGroups"] = new JsonArray(r.Type.Group), ["resources"] = new JsonArray(r.Type.Plural), ["verbs"] = new JsonArray(r.Verb) })]),
-        });
-        _server.Put("""{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"viewer"},"roleRef":{"kind":"ClusterRole","name":"viewer"},"subjects":[{"kind":"User","name":"viewer"}]}""");
-        _server.Authorization.Enforced = true;
-        _server.Tokens.Add("viewer", new ApiUser("viewer", ["system:authenticated"]));
-        await File.WriteAllTextAsync(_kubeconfig, _server.KubeConfig("viewer"));
-        _server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"istio.io/dataplane-mode":"ambient"}}}""");
-    }
-
-    public async Task DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        File.Delete(_kubeconfig);
-    }
-
     [Fact]
     public async Task Pods_ThatAskedAndAreNotCaptured_AreNamedWithTheReason()
     {
@@ -78,7 +52,7 @@ public sealed class ClusterStatusTests : IAsyncLifetime
     [Fact]
     public async Task Labels_ThatDoNothing_AreNamedOnce()
     {
-        _server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"typo","labels":{"istio.io/dataplane-mod":"ambient"}}}""");
+        Server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"typo","labels":{"istio.io/dataplane-mod":"ambient"}}}""");
         PutPod("shop", "a", "n1", label: ("istio.io/dataplane-mode", "ambiant"));
         PutPod("shop", "b", "n1", label: ("istio.io/dataplane-mode", "ambiant"));
         Assert.Equal(
@@ -90,8 +64,8 @@ public sealed class ClusterStatusTests : IAsyncLifetime
     public async Task Parts_SayWhatIsNotReady_AndWhoLeads()
     {
         Assert.Contains("NOT INSTALLED: meshctl install", (await ReadAsync()).Parts.Single().State, StringComparison.Ordinal);
-        _server.Put("""{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"ztunnel","namespace":"istio-system","labels":{"app.kubernetes.io/part-of":"mesh"}},"status":{"observedGeneration":9,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":2}}""");
-        _server.Put("""{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"istiod-lite","namespace":"istio-system"},"spec":{"holderIdentity":"istiod-1"}}""");
+        Server.Put("""{"apiVersion":"apps/v1","kind":"DaemonSet","metadata":{"name":"ztunnel","namespace":"istio-system","labels":{"app.kubernetes.io/part-of":"mesh"}},"status":{"observedGeneration":9,"desiredNumberScheduled":3,"updatedNumberScheduled":3,"numberAvailable":2}}""");
+        Server.Put("""{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"istiod-lite","namespace":"istio-system"},"spec":{"holderIdentity":"istiod-1"}}""");
         var parts = (await ReadAsync()).Parts;
         Assert.Equal([new PartStatus("DaemonSet istio-system/ztunnel", "NOT READY: 2 of 3 pods ready, 3 of this version"), new PartStatus("leader istiod-lite", "istiod-1")], parts);
     }
@@ -102,7 +76,7 @@ public sealed class ClusterStatusTests : IAsyncLifetime
     [InlineData(4, "NONE: istiod-1 was the last one and has not renewed since")]
     public async Task Leader_ThatDoesNotRenew_IsNone(int minutes, string told)
     {
-        _server.Put($$$"""{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"istiod-lite","namespace":"istio-system"},"spec":{"holderIdentity":"istiod-1","renewTime":"{{{DateTimeOffset.UtcNow.AddMinutes(-minutes):yyyy-MM-ddTHH:mm:ss.ffffffZ}}}"} }""");
+        Server.Put($$$"""{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"istiod-lite","namespace":"istio-system"},"spec":{"holderIdentity":"istiod-1","renewTime":"{{{DateTimeOffset.UtcNow.AddMinutes(-minutes):yyyy-MM-ddTHH:mm:ss.ffffffZ}}}"} }""");
         Assert.StartsWith(told, (await ReadAsync()).Parts.Single().State, StringComparison.Ordinal);
     }
 
@@ -110,49 +84,12 @@ public sealed class ClusterStatusTests : IAsyncLifetime
     public async Task Command_NeedsExactlyTheRightsThatAreNamed_AndPrintsForPeopleAndPrograms()
     {
         PutPod("shop", "alone", "n2");
-        Assert.Equal(0, await StatusCommand.RunAsync(new StatusOptions { Kubeconfig = _kubeconfig }, TimeProvider.System));
-        Assert.Equal(0, await StatusCommand.RunAsync(new StatusOptions { Kubeconfig = _kubeconfig, Json = true }, TimeProvider.System));
+        Assert.Equal(0, await StatusCommand.RunAsync(new StatusOptions { Kubeconfig = Kubeconfig }, TimeProvider.System));
+        Assert.Equal(0, await StatusCommand.RunAsync(new StatusOptions { Kubeconfig = Kubeconfig, Json = true }, TimeProvider.System));
         var json = JsonSerializer.Serialize(await ReadAsync(), ClusterStatusJson.Default.ClusterStatus);
         Assert.Equal("shop/alone", (string?)JsonNode.Parse(json)!["outside"]![0]!["pod"]);
-        var coverage = new RoleCoverage(_server, "viewer");
+        var coverage = new RoleCoverage(Server, "viewer");
         Assert.True(coverage.Refused.Count == 0, string.Join('\n', coverage.Refused));
         Assert.True(coverage.Unused.Count == 0, string.Join('\n', coverage.Unused));
     }
-
-    private async Task<ClusterStatus> ReadAsync()
-    {
-        using var client = new KubeClient(KubeConfigFile.Load(_kubeconfig, null, TimeProvider.System));
-        return await new ClusterStatusReader(client, "istio-system").ReadAsync(CancellationToken.None);
-    }
-
-    private void PutPod(string ns, string name, string node, string? mark = null, (string Key, string Value)? label = null, bool ready = false) => _server.Store.Put(new JsonObject
-    {
-        ["apiVersion"] = "v1",
-        ["kind"] = "Pod",
-        ["metadata"] = new JsonObject
-        {
-            ["name"] = name,
-            ["namespace"] = ns,
-            ["labels"] = label is var (key, value) ? new JsonObject { [key] = value } : [],
-            ["annotations"] = mark is null ? [] : new JsonObject { ["ambient.istio.io/redirection"] = mark },
-        },
-        ["spec"] = new JsonObject { ["nodeName"] = node, ["containers"] = new JsonArray() },
-        ["status"] = new JsonObject { ["phase"] = "Running", ["conditions"] = new JsonArray(new JsonObject { ["type"] = "Ready", ["status"] = ready ? "True" : "False" }) },
-    });
-
-    private void PutEvent(string kind, string ns, string name, string reason, string note, string controller = "mesh.io/ztunnel", int count = 1) => _server.Store.Put(new JsonObject
-    {
-        ["apiVersion"] = "events.k8s.io/v1",
-        ["kind"] = "Event",
-        ["metadata"] = new JsonObject { ["name"] = $"{name}.1", ["namespace"] = ns.Length == 0 ? "default" : ns },
-        ["eventTime"] = "2026-01-01T00:00:00.000000Z",
-        ["series"] = count == 1 ? null : new JsonObject { ["count"] = count, ["lastObservedTime"] = "2026-01-01T00:10:00.000000Z" },
-        ["reportingController"] = controller,
-        ["reportingInstance"] = "n1",
-        ["action"] = "Capture",
-        ["reason"] = reason,
-        ["note"] = note,
-        ["type"] = "Warning",
-        ["regarding"] = ns.Length == 0 ? new JsonObject { ["kind"] = kind, ["name"] = name } : new JsonObject { ["kind"] = kind, ["namespace"] = ns, ["name"] = name },
-    });
 }

@@ -57,6 +57,8 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
     private ImmutableArray<NodePod> _last;
     private int _synced;
     private bool _leaving;
+    private long? _awaySince;
+    private ITimer? _again;
     private int? _servedFromFile;
 
     public ClusterPods(KubeClient client, ClusterPlace place, EnrolmentRule rule, KnownPodsFile? file, NodeFaults faults, LogSink sink)
@@ -73,6 +75,12 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
             raw => System.Text.Json.JsonSerializer.Deserialize(raw.Json.Span, ClusterJson.Default.NamespaceObject), new Handler<NamespaceObject>(this, TakeNamespace), options);
     }
 
+    /// <summary>How often what still stands is told again.</summary>
+    public TimeSpan TellAgain { get; init; } = TimeSpan.FromMinutes(20);
+
+    /// <summary>An API server that was away for a shorter time is nothing to tell: it was restarted.</summary>
+    public TimeSpan Worrying { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Not on a loop: what goes on here would be its work, and end with it.</summary>
     public void Start()
     {
@@ -80,6 +88,11 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         _reports.Start();
         _podInformer.Start();
         _namespaceInformer.Start();
+        _again = _client.Time.CreateTimer(_ =>
+        {
+            lock (_gate)
+                _reports.TellAgain(uid => KeyOfLocked(uid) is { } key ? _pods[key] : null);
+        }, null, TellAgain, TellAgain);
     }
 
     public async IAsyncEnumerable<IReadOnlyList<NodePod>> WatchAsync([EnumeratorCancellation] CancellationToken stop)
@@ -172,9 +185,10 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
                 _marks.Set(key, RedirectionMarks.Pending);
             else if (_synced == Informers)
                 return;
-            _reports.Faults.Set(NodeFault.CaptureFailed, uid, reason);
+            var note = $"the pod is not in the mesh yet, it is tried again: {reason}";
+            _reports.Faults.Set(NodeFault.CaptureFailed, uid, note);
             // Also when it is no news: each try counts in the Event's series.
-            TellLocked(uid, nameof(NodeFault.CaptureFailed), $"the pod is not in the mesh yet, it is tried again: {reason}");
+            TellLocked(uid, nameof(NodeFault.CaptureFailed), note);
         }
     }
 
@@ -235,6 +249,8 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_again is not null)
+            await _again.DisposeAsync();
         await _podInformer.DisposeAsync();
         await _namespaceInformer.DisposeAsync();
         await _marks.FlushAsync(TimeSpan.FromSeconds(2));
@@ -274,11 +290,25 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         {
             _log.Warn($"{problem}; what is known stays");
             _reports.Faults.Set(NodeFault.ApiServerAway, health.Kind, problem);
+            lock (_gate)
+                _awaySince ??= _client.Time.GetTimestamp();
         }
         else if (health.Problem is null && health.State is InformerState.Watching && _reports.Faults.Clear(NodeFault.ApiServerAway, health.Kind))
         {
             _log.Info($"the API server answers again ({health})");
+            lock (_gate)
+                TellOfAbsenceLocked();
         }
+    }
+
+    private void TellOfAbsenceLocked()
+    {
+        if (_awaySince is not { } since || _reports.Faults.Count(NodeFault.ApiServerAway) > 0)
+            return;
+        _awaySince = null;
+        // Of a start it is told in words of its own.
+        if (_synced == Informers && _servedFromFile is null && _client.Time.GetElapsedTime(since) >= Worrying)
+            _reports.TellNode(nameof(NodeFault.ApiServerAway), "the API server did not answer for a while: the pods that were known were served, new ones and changed labels had to wait");
     }
 
     private void PublishLocked()

@@ -79,6 +79,24 @@ internal sealed class ClusterReports(KubeClient client, string node, ObjectKey? 
         TellNode(fault.ToString(), note);
     }
 
+    /// <summary>What still stands is told again: API servers forget Events after an hour, and whoever looks then must find it.</summary>
+    public void TellAgain(Func<string, PodObject?> find)
+    {
+        foreach (var (fault, subject, text) in Faults.All())
+        {
+            if (fault is NodeFault.NotCaptured or NodeFault.UnknownValue or NodeFault.NamespaceNotFound or NodeFault.CaptureFailed)
+            {
+                if (find(subject) is { } pod)
+                    Tell(pod, fault.ToString(), text);
+            }
+            else if (fault is not NodeFault.ApiServerAway)
+            {
+                // That it is away it can only be told when it is back.
+                TellNode(fault.ToString(), text);
+            }
+        }
+    }
+
     /// <summary>What the API server could not be told while it happened.</summary>
     public void TellNode(string reason, string note)
     {

@@ -26,6 +26,8 @@ public abstract class ClusterPodsRig : IAsyncLifetime
 
     private protected string KnownPods { get; set; } = Path.Combine(Path.GetTempPath(), $"known-pods-{Guid.NewGuid():N}.json");
 
+    private protected TimeSpan TellAgain { get; set; } = TimeSpan.FromMinutes(20);
+
     private protected ClusterPods Pods { get; private set; } = null!;
 
     private protected IReadOnlyList<NodePod> Current => _sets.Current;
@@ -66,7 +68,7 @@ public abstract class ClusterPodsRig : IAsyncLifetime
         var client = new KubeClient(KubeConfigFile.Load(kubeconfig, null, Time), new KubeClientOptions { Time = Time, ServerDate = date => Pods?.TakeServerDate(date) });
         File.Delete(kubeconfig);
         var rule = new EnrolmentRule(new HashSet<string>(StringComparer.Ordinal) { "kube-system" }, "istio-system");
-        Pods = new ClusterPods(client, new ClusterPlace("n1", "istio-system", "ztunnel-n1"), rule, new KnownPodsFile(KnownPods, _sink, TimeProvider.System), Faults, _sink);
+        Pods = new ClusterPods(client, new ClusterPlace("n1", "istio-system", "ztunnel-n1"), rule, new KnownPodsFile(KnownPods, _sink, TimeProvider.System), Faults, _sink) { TellAgain = TellAgain, Worrying = TimeSpan.Zero };
         Pods.Start();
         _sets = Pods.WatchAsync(Patience.Token).GetAsyncEnumerator(Patience.Token);
     }
@@ -123,10 +125,10 @@ public abstract class ClusterPodsRig : IAsyncLifetime
         }
     }
 
-    private protected IEnumerable<(string? Pod, string? Reason)> Events()
+    private protected IEnumerable<(string? Pod, string? Reason, int Times)> Events()
     {
         var kind = Server.Store.FindKind("events.k8s.io", "v1", "events")!;
-        return Server.Store.List(kind, null, Selectors.Parse(kind, null, null)).Items.Select(e => ((string?)e.Body["regarding"]!["name"], (string?)e.Body["reason"]));
+        return Server.Store.List(kind, null, Selectors.Parse(kind, null, null)).Items.Select(e => ((string?)e.Body["regarding"]!["name"], (string?)e.Body["reason"], (int?)e.Body["series"]?["count"] ?? 1));
     }
 
     private protected static IEnumerable<string> Names(IReadOnlyList<NodePod> set) => set.Select(p => p.Info.Name);

@@ -47,7 +47,9 @@ internal sealed class Health
     /// <summary>Faults that somebody knows at the moment when they are asked for.</summary>
     public void Ask(string part, Func<IEnumerable<string>> faults) => _asked[part] = faults;
 
-    public IEnumerable<(string Part, string Text)> Current() => _faults.Select(f => (f.Key, f.Value))
-        .Concat(_asked.SelectMany(a => a.Value().Select(text => (a.Key, text))))
-        .OrderBy(f => f.Key, StringComparer.Ordinal);
+    /// <param name="of">Which parts are asked: some look at the whole mesh for it. Null: all.</param>
+    public IEnumerable<(string Part, string Text)> Current(Func<string, bool>? of = null) => _faults.Select(f => (Part: f.Key, Text: f.Value))
+        .Concat(_asked.Where(a => of?.Invoke(a.Key) is not false).SelectMany(a => a.Value().Select(text => (Part: a.Key, Text: text))))
+        .Where(f => of?.Invoke(f.Part) is not false)
+        .OrderBy(f => f.Part, StringComparer.Ordinal);
 }

@@ -61,8 +61,7 @@ internal sealed class PlaneFaults
     public void IsWriting(string part) => _parts[part] = PlaneFault.LeaderCannotWrite;
 
     /// <summary>One for each part that fails: the first thing that is wrong with it.</summary>
-    public IEnumerable<(PlaneFault Fault, string Part, string Text)> Current() => _health.Current()
-        .Where(f => _parts.ContainsKey(f.Part))
+    public IEnumerable<(PlaneFault Fault, string Part, string Text)> Current() => _health.Current(_parts.ContainsKey)
         .DistinctBy(f => f.Part, StringComparer.Ordinal)
         .Select(f => (_parts[f.Part], f.Part, f.Text));
 

@@ -4,6 +4,8 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Mesh.IstiodLite.Certificates;
 using Mesh.IstiodLite.Telemetry;
+using Mesh.Runtime;
+using Mesh.Runtime.Metrics;
 using Mesh.Testing;
 using Mesh.Testing.Kubernetes.Serving;
 
@@ -137,6 +139,17 @@ public sealed class PlaneFaultTests
             Bundle(await rig.ObjectAsync("admissionregistration.k8s.io", "validatingwebhookconfigurations", "", "istio-validator-istio-system", c => wanted(Bundle(c))));
 
         static string Bundle(JsonObject configuration) => (string?)configuration["webhooks"]![0]!["clientConfig"]!["caBundle"] ?? string.Empty;
+    }
+
+    /// <summary>Looked at every 5 s: what is wrong with documents is found by looking at the whole mesh, and is not asked for it.</summary>
+    [Fact]
+    public void Look_AsksOnlyForWhatIsOfTheControlPlane()
+    {
+        var health = new Health(new Readiness(TimeProvider.System), new MetricRegistry(), null);
+        health.Ask("documents", () => throw new InvalidOperationException("asked"));
+        health.Ask(PlaneFaults.Clock, () => ["another time"]);
+        health.Failing("plugged-in authority", "none of ours");
+        Assert.Equal([(PlaneFault.ClockSkew, PlaneFaults.Clock, "another time")], new PlaneFaults(health, new MetricRegistry()).Current());
     }
 
     /// <summary>API servers forget Events after an hour.</summary>

@@ -135,6 +135,14 @@ public sealed class Http2Stream
         _connection.ReturnCredit(this, bytes);
     }
 
+    /// <summary>The peer may have this much more under way; it is told with the next update that is due.</summary>
+    public void Widen(int bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (IsAlive && !RemoteEnded)
+            ReceiveWindow.Widen(bytes);
+    }
+
     public override string ToString() => $"stream {Id} {State}";
 
     internal void EndLocal() => _state = _state == Http2StreamState.HalfClosedRemote ? Http2StreamState.Closed : Http2StreamState.HalfClosedLocal;

@@ -17,19 +17,26 @@ internal sealed class Http2ClientConnection : IHttp2Handler, IFlushable
     /// <summary>Before its SETTINGS the application is taken to allow this many streams, as RFC 9113 6.5.2 recommends.</summary>
     public const int AssumedStreams = 100;
 
-    // However many the application allows: what their readers hold back must not use up the connection's window (Http2ClientStream).
+    // However many the application allows: with them the sum of the streams' windows has its bound.
     private const int MostStreams = 1000;
+
+    // What streams whose readers keep up may have above their first window, together.
+    private const int MostWidening = 64 * 1024 * 1024;
+
+    // What the streams' windows come to at most.
+    private const int MostUnread = (MostStreams * StreamWindow.First) + MostWidening;
 
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// A slow client holds back as much of a response as its stream's window, not the other streams: the connection's window is as large as many of
-    /// those. Envoy takes 60 KiB of response headers, more on HTTP/1 (reference 7.3); one value for both.
+    /// Slow clients hold back as much of their responses as their streams' windows, and never the other streams: the connection's window is twice what
+    /// those come to (an update of it is due when half has been read), so that it never runs out. Memory is bounded by the streams' windows alone.
+    /// Envoy takes 60 KiB of response headers, more on HTTP/1 (reference 7.3); one value for both.
     /// </summary>
     private static readonly Http2Options Options = new()
     {
-        InitialWindowSize = 1024 * 1024,
-        ConnectionWindowSize = 64 * 1024 * 1024,
+        InitialWindowSize = StreamWindow.First,
+        ConnectionWindowSize = 2 * MostUnread,
         MaxFrameSize = 64 * 1024,
         MaxHeaderListSize = 80 * 1024,
         InitialPeerMaxConcurrentStreams = AssumedStreams,
@@ -57,6 +64,7 @@ internal sealed class Http2ClientConnection : IHttp2Handler, IFlushable
     private List<LoopSignal> _woken = [];
     private List<LoopSignal> _waking = [];
     private long _beat;
+    private int _widening;
     private uint _lastTaken = uint.MaxValue;
     private bool _isSettled;
     private bool _inEngine;
@@ -199,6 +207,18 @@ internal sealed class Http2ClientConnection : IHttp2Handler, IFlushable
             return false;
         }
     }
+
+    /// <summary>More window for a stream whose reader keeps up; false: the others have what there is. On the loop.</summary>
+    public bool TryWiden(int bytes)
+    {
+        if (_widening + bytes > MostWidening)
+            return false;
+        _widening += bytes;
+        return true;
+    }
+
+    /// <summary>What a stream that has ended had from <see cref="TryWiden"/>. On the loop.</summary>
+    public void Narrow(int bytes) => _widening -= bytes;
 
     /// <summary>Wakes who waits, at once or after what the engine does at the moment. On the loop.</summary>
     public void Complete(LoopSignal signal)

@@ -20,7 +20,7 @@ internal sealed class Http2ClientStream
     /// <summary>The first bytes of a response are given back to the application's window at once, so that short ones need no word about credit.</summary>
     private const int FreeBytes = 16 * 1024;
 
-    // Read off the loop, this much is given back at a time. The streams of a connection together hold less than half of its window.
+    // Read off the loop, this much is given back at a time: far less than half of a window, which is when the application is told.
     private const int CreditBatch = 16 * 1024;
 
     private const int SmallestBuffer = 4 * 1024;
@@ -55,6 +55,7 @@ internal sealed class Http2ClientStream
     // Of the loop.
     private Http2Stream? _stream;
     private int _free = FreeBytes;
+    private StreamWindow _window = new();
     private Task _sending = Task.CompletedTask;
     private LoopSignal? _taken;
     private ReadOnlySequence<byte> _unsent;
@@ -257,6 +258,7 @@ internal sealed class Http2ClientStream
     internal void OnClosed()
     {
         _isOver = true;
+        _connection.Narrow(_window.Widening);
         if (!_isSent)
             _takesNoMore ??= new IOException("the stream has ended");
         _connection.Release();
@@ -447,8 +449,11 @@ internal sealed class Http2ClientStream
 
     private void ReturnCredit()
     {
-        if (Interlocked.Exchange(ref _owed, 0) is > 0 and var owed)
-            _stream?.Consume(owed);
+        if (Interlocked.Exchange(ref _owed, 0) is not (> 0 and var owed))
+            return;
+        if (!_isOver)
+            _stream?.Widen(_window.OnRead(owed, _connection));
+        _stream?.Consume(owed);
     }
 
     // Under _gate.

@@ -43,6 +43,14 @@ internal struct ReceiveWindow(int size)
         return increment;
     }
 
+    /// <summary>A larger window from the next update on.</summary>
+    public void Widen(int by)
+    {
+        Debug.Assert(by >= 0, "a window only grows");
+        _size += by;
+        _owed += by;
+    }
+
     /// <summary>The peer has acknowledged another initial size. The rest may become negative; the peer then has to wait for updates.</summary>
     public void Resize(int delta)
     {

@@ -29,6 +29,9 @@ public sealed class RawHttp2Socket : IDisposable
 
     public bool AnswersSettings { get; init; } = true;
 
+    /// <summary>WINDOW_UPDATE is the test's, too.</summary>
+    public bool ShowsWindowUpdates { get; set; }
+
     /// <summary>A client: preface and SETTINGS are sent.</summary>
     public static async Task<RawHttp2Socket> ConnectAsync(IPEndPoint address)
     {
@@ -175,8 +178,10 @@ public sealed class RawHttp2Socket : IDisposable
             case "PING" when !frame.Ack:
                 await TrySendAsync("PING", frame.Payload);
                 return true;
-            case "SETTINGS" or "PING" or "WINDOW_UPDATE":
+            case "SETTINGS" or "PING":
                 return true;
+            case "WINDOW_UPDATE":
+                return !ShowsWindowUpdates;
             default:
                 return false;
         }

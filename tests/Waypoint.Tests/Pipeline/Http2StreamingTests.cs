@@ -145,6 +145,55 @@ public sealed class Http2StreamingTests
         Assert.Equal(0, await body.ReadAsync(buffer));
     }
 
+    [Fact]
+    public async Task ManyClientsThatDoNotRead_HoldBackNobodyElse()
+    {
+        const int Count = 150;
+        const int Size = 8 * 1024 * 1024;
+        var sent = 0L;
+        var progress = new SemaphoreSlim(0);
+        var piece = RandomNumberGenerator.GetBytes(16 * 1024);
+        await using var origin = await Origin.StartAsync(
+            async http =>
+            {
+                http.Response.Headers["x-connection"] = http.Connection.Id;
+                for (var left = Size; left > 0; left -= piece.Length)
+                {
+                    await http.Response.Body.WriteAsync(piece, http.RequestAborted);
+                    if (http.Request.Path == "/read")
+                        continue;
+                    Interlocked.Add(ref sent, piece.Length);
+                    progress.Release();
+                }
+            },
+            HttpProtocols.Http2,
+            configure: l => l.Http2.MaxStreamsPerConnection = 1000);
+        await using var mesh = await StartAsync(origin);
+        using var deaf = await RawHttp2Socket.ConnectAsync(mesh.Entry);
+        for (var i = 0; i < Count; i++)
+            await deaf.SendRequestAsync((uint)((2 * i) + 1), "GET", "/unread");
+
+        // Until nothing moves any more.
+        while (Interlocked.Read(ref sent) < Count * 64 * 1024)
+            Assert.True(await progress.WaitAsync(TimeSpan.FromSeconds(20)));
+        while (await progress.WaitAsync(TimeSpan.FromMilliseconds(1000)))
+        {
+        }
+
+        Assert.InRange(Interlocked.Read(ref sent), Count * 64 * 1024, Count * 512 * 1024);
+        using var response = await mesh.GetAsync("/read");
+        await using var body = await response.Content.ReadAsStreamAsync();
+        var buffer = new byte[piece.Length];
+        for (var left = Size; left > 0; left -= piece.Length)
+        {
+            await body.ReadExactlyAsync(buffer).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+            Assert.True(piece.AsSpan().SequenceEqual(buffer));
+        }
+
+        var first = await deaf.ReadAsync();
+        Assert.Equal(first!.Headers!.Get("x-connection"), response.Headers.GetValues("x-connection").Single());
+    }
+
     [Theory]
     [InlineData("1.1")]
     [InlineData("2.0")]

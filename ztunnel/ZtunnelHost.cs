@@ -15,6 +15,7 @@ using Mesh.Ztunnel.Inbound;
 using Mesh.Ztunnel.Local;
 using Mesh.Ztunnel.NodeAgent;
 using Mesh.Ztunnel.NodeAgent.Cluster;
+using Mesh.Ztunnel.NodeAgent.Cni;
 using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 using Mesh.Ztunnel.Telemetry;
@@ -134,6 +135,11 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         if (_crl is { } crl)
             control.Spawn(() => crl.WatchAsync(() => RevokeAsync(crl), _ended.Token));
 
+        // The control plane may itself be a pod that waits for our word, so its word is not waited for.
+        _cluster?.Start();
+        if (_cluster is null && _settings.Pods.Cni is { IsChained: false } left)
+            await new CniPlugin(left, [], static _ => { }, _sink, _time).RemoveAsync();
+
         // (2)
         var discovery = _control.RunAsync(_ended.Token);
         if (await Task.WhenAny(_control.FirstSync, _stop.Task) == _stop.Task)
@@ -141,7 +147,6 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         synced.Complete();
 
         // (3)
-        _cluster?.Start();
         _self = _settings is { Mode: ProxyMode.Shared, Self.Workload: { } own } ? await control.InvokeAsync(() => factory.StartSelfAsync(own)) : null;
         var violation = _settings.DedicatedWorkload is { } dedicated
             ? await control.InvokeAsync(() => ServeOneAsync(dedicated))
@@ -169,6 +174,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         if (_cluster is { } cluster && await cluster.Pods.IsUninstalledAsync(UninstallQuestion))
         {
             _log.Info("the mesh is being removed from this node: its pods are let go");
+            await cluster.RemovePluginAsync();
             await control.InvokeAsync(async () =>
             {
                 await ((_source as NodeAgentSource)?.ReleaseAllAsync() ?? Task.CompletedTask);

@@ -13,7 +13,7 @@ internal static class Installation
     public static int Run(string[] args, bool install, TextWriter output, TextWriter errors)
     {
         var options = args.Select(a => a.Split('=', 2)).Where(p => p.Length == 2).ToDictionary(p => p[0], p => p[1], StringComparer.Ordinal);
-        var unknown = args.FirstOrDefault(a => a.Split('=', 2)[0] is not ("--bin-dir" or "--conf-dir" or "--agent-socket" or "--required") || !a.Contains('=', StringComparison.Ordinal));
+        var unknown = args.FirstOrDefault(a => a.Split('=', 2)[0] is not ("--bin-dir" or "--conf-dir" or "--agent-socket" or "--required" or "--access" or "--home" or "--excluded") || !a.Contains('=', StringComparison.Ordinal));
         if (unknown is not null || !options.TryGetValue("--bin-dir", out var bin) || !options.TryGetValue("--conf-dir", out var conf))
         {
             errors.WriteLine(unknown is null ? "mesh-cni: --bin-dir=DIR and --conf-dir=DIR are needed" : $"mesh-cni: unknown argument '{unknown}'");
@@ -30,7 +30,17 @@ internal static class Installation
             }
 
             CopyProgram(bin);
-            return Chain(conf, options.GetValueOrDefault("--agent-socket", Agent.DefaultSocket), options.GetValueOrDefault("--required", "true") == "true", output, errors);
+            // As nodes: the generic Add would keep the trimmer from shortening the program.
+            var ours = new JsonObject
+            {
+                ["type"] = PluginType,
+                ["agentSocket"] = options.GetValueOrDefault("--agent-socket", Agent.DefaultSocket),
+                ["required"] = options.GetValueOrDefault("--required", "true") == "true",
+                ["accessFile"] = options.GetValueOrDefault("--access"),
+                ["home"] = options.GetValueOrDefault("--home", "istio-system"),
+                ["excludedNamespaces"] = new JsonArray([.. options.GetValueOrDefault("--excluded", string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries).Select(n => (JsonNode)n)]),
+            };
+            return Chain(conf, ours, output, errors);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -40,7 +50,7 @@ internal static class Installation
     }
 
     /// <summary>The first file in the order of names is the one that runtimes use.</summary>
-    private static int Chain(string folder, string socket, bool required, TextWriter output, TextWriter errors)
+    private static int Chain(string folder, JsonNode ours, TextWriter output, TextWriter errors)
     {
         var file = Directory.EnumerateFiles(folder).Where(f => Path.GetExtension(f) is ".conf" or ".conflist" or ".json").Order(StringComparer.Ordinal).FirstOrDefault();
         if (file is null)
@@ -58,14 +68,11 @@ internal static class Installation
         }
 
         Take(list);
-        // As a node: the generic Add would keep the trimmer from shortening the program.
-        JsonNode ours = new JsonObject { ["type"] = PluginType, ["agentSocket"] = socket, ["required"] = required };
         list["plugins"]!.AsArray().Add(ours);
         var target = Path.ChangeExtension(file, ".conflist");
         var now = list.ToJsonString(Readable) + "\n";
         if (target == file && now == text)
         {
-            output.WriteLine($"{target} has the plugin already");
             return 0;
         }
 

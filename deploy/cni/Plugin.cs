@@ -17,6 +17,9 @@ internal static class Plugin
     private const int BadConfiguration = 7;
     private const int TryAgainLater = 11;
 
+    /// <summary>Pods of the agent's DaemonSet: its name, and what the controller adds.</summary>
+    private const string AgentPods = "ztunnel-";
+
     private static readonly string[] Versions = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
     public static int Run(Invocation call)
@@ -53,6 +56,9 @@ internal static class Plugin
         if (call.Environment("CNI_NETNS") is not { Length: > 0 } network)
             return Fail(call, version, BadEnvironment, "CNI_NETNS is not set", $"pod {ns}/{name}");
 
+        if (IsExempt(configuration, ns, name))
+            return Print(call, result);
+
         var request = new JsonObject
         {
             ["podNamespace"] = ns,
@@ -64,10 +70,21 @@ internal static class Plugin
         var answer = Agent.Ask(socket, request);
         if (answer.Error is null || (answer.IsUnreachable && configuration["required"]?.GetValue<bool>() == false))
             return Print(call, result);
+        // The agent's absence is no reason to keep everybody else of the node from starting.
+        if (answer.IsUnreachable && (string?)configuration["accessFile"] is { } access && ClusterQuestion.IsOutsideAsync(access, ns, name).GetAwaiter().GetResult())
+            return Print(call, result);
         return Fail(call, version, TryAgainLater, answer.Error, answer.IsUnreachable
             ? $"the mesh's agent on this node is not there, and pod {ns}/{name} would start outside the mesh: see kubectl -n istio-system get pods -l app=ztunnel -o wide; pods start without it where ztunnel.cni.required is false"
             : $"pod {ns}/{name}");
     }
+
+    /// <summary>
+    /// Never captured, and not to be held up: the agent itself, without which nobody would answer, and namespaces that take no part at all, where the
+    /// cluster keeps what the agent needs to start (its name server, for instance).
+    /// </summary>
+    private static bool IsExempt(JsonObject configuration, string ns, string name) =>
+        (ns == (string?)configuration["home"] && name.StartsWith(AgentPods, StringComparison.Ordinal))
+        || (configuration["excludedNamespaces"] as JsonArray ?? []).Any(excluded => (string?)excluded == ns);
 
     /// <summary>CNI_ARGS: <c>KEY=VALUE;KEY=VALUE</c>.</summary>
     private static Dictionary<string, string> Arguments(string? text) => (text ?? string.Empty).Split(';', StringSplitOptions.RemoveEmptyEntries)

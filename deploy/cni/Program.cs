@@ -1,7 +1,7 @@
 using Mesh.Cni;
 
 // mesh-cni            called by the container runtime (CNI specification 1.1): CNI_COMMAND and the configuration on standard input
-// mesh-cni install    called by the DaemonSet: copies itself to the node and chains itself into the node's network configuration
+// mesh-cni install    called by the agent: copies itself to the node and chains itself into the node's network configuration
 // mesh-cni uninstall  takes both back
 return args switch
 {
@@ -13,6 +13,6 @@ return args switch
 
 static int Help()
 {
-    Console.Error.WriteLine("usage: mesh-cni [install|uninstall --bin-dir DIR --conf-dir DIR --agent-socket PATH --required true|false]; without arguments it is a CNI plugin");
+    Console.Error.WriteLine("usage: mesh-cni [install|uninstall --bin-dir DIR --conf-dir DIR --agent-socket PATH --access PATH --required true|false --home NAMESPACE --excluded NAMESPACES]; without arguments it is a CNI plugin");
     return 64;
 }

@@ -48,6 +48,8 @@ internal static class WaypointContainer
             ["readOnlyRootFilesystem"] = true,
             ["allowPrivilegeEscalation"] = false,
             ["privileged"] = false,
+            // Beyond Istio's template: namespaces with the restricted pod security standard take no pod without it.
+            ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" },
             ["capabilities"] = new JsonObject { ["drop"] = new JsonArray("ALL") },
         },
         ["volumeMounts"] = new JsonArray(Mount("istio-token", Tokens), Mount("istiod-ca-cert", Roots), Mount("tmp", "/tmp")),

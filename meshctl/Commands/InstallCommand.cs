@@ -20,6 +20,9 @@ internal sealed class InstallOptions : ChartOptions
 
     [Option("probe", HelpText = "Afterwards let a pair of pods speak through the mesh, and remove them again.")]
     public bool Probe { get; set; }
+
+    [Option("probe-timeout", Default = InstallCommand.ProbePatience, HelpText = "How long the probe may take.")]
+    public string ProbeTimeout { get; set; } = InstallCommand.ProbePatience;
 }
 
 [Verb("upgrade", HelpText = "Bring an installed mesh to this version and these values; objects that this version no longer has are removed.")]
@@ -27,6 +30,12 @@ internal sealed class UpgradeOptions : ChartOptions
 {
     [Option("wait", Default = "5m", HelpText = "How long to wait until control plane and agents run; 0 does not wait.")]
     public string Wait { get; set; } = string.Empty;
+
+    [Option("probe", HelpText = "Afterwards let a pair of pods speak through the mesh, and remove them again.")]
+    public bool Probe { get; set; }
+
+    [Option("probe-timeout", Default = InstallCommand.ProbePatience, HelpText = "How long the probe may take.")]
+    public string ProbeTimeout { get; set; } = InstallCommand.ProbePatience;
 }
 
 [Verb("uninstall", HelpText = "Take the mesh out of a cluster. Pods keep talking; the documents that people wrote stay.")]
@@ -42,7 +51,7 @@ internal sealed class CheckOptions : ClusterOptions
     [Option("probe", HelpText = "Of an installed mesh: let a pair of pods speak through it, and remove them again.")]
     public bool Probe { get; set; }
 
-    [Option("probe-timeout", Default = "2m", HelpText = "How long the probe may take.")]
+    [Option("probe-timeout", Default = InstallCommand.ProbePatience, HelpText = "How long the probe may take.")]
     public string ProbeTimeout { get; set; } = InstallCommand.ProbePatience;
 
     [Option("dry-run", HelpText = "With --probe: print what would be put into the cluster for a moment, and change nothing.")]
@@ -73,7 +82,7 @@ internal static class InstallCommand
             throw new MeshctlException(ExitCodes.Configuration, "nothing was changed: a check failed (see above). Mend it, or add --force.");
         await installer.ApplyAsync(manifest, cancel);
         await WaitAsync(installer, manifest, options.Wait, cancel);
-        if (options.Probe && await ProbeAsync(client, options.Namespace, ProbePatience, cancel) is { Outcome: CheckOutcome.Failed })
+        if (options.Probe && await ProbeAsync(client, options.Namespace, options.ProbeTimeout, cancel) is { Outcome: CheckOutcome.Failed })
             throw new MeshctlException(ExitCodes.Failure, "the mesh is installed, and the probe did not get through it (see above).");
         Console.WriteLine("the mesh is installed. Put a namespace into it: kubectl label namespace default istio.io/dataplane-mode=ambient");
     }
@@ -85,6 +94,8 @@ internal static class InstallCommand
         await installer.ApplyAsync(manifest, cancel);
         await installer.PruneAsync(manifest, cancel);
         await WaitAsync(installer, manifest, options.Wait, cancel);
+        if (options.Probe && await ProbeAsync(client, options.Namespace, options.ProbeTimeout, cancel) is { Outcome: CheckOutcome.Failed })
+            throw new MeshctlException(ExitCodes.Failure, "the mesh is of this version, and the probe did not get through it (see above).");
         Console.WriteLine("the mesh is of this version. Open connections stay with the old agents until they end, at most for the grace period.");
     });
 

@@ -41,7 +41,9 @@ public sealed class FakeApiServer : IAsyncDisposable
         ThreadPool.SetMinThreads(Math.Max(workers, FewestThreads), ports);
     }
 
-    public FakeApiServer(TimeProvider? time = null)
+    /// <param name="time">Null: the system's.</param>
+    /// <param name="inside">Where else clients find it, behind something that passes their connections on.</param>
+    public FakeApiServer(TimeProvider? time = null, IPAddress? inside = null)
     {
         time ??= TimeProvider.System;
         Store = new ApiStore(time);
@@ -52,7 +54,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         _lists = new Lists(Store);
         _watches = new Watches(Store, time);
         _handler = new RequestHandler(Store, Tokens, Authorization, Webhooks, Faults, _lists, _watches);
-        (_authority, _certificate) = MakeCertificates();
+        (_authority, _certificate) = MakeCertificates(inside ?? IPAddress.Loopback);
     }
 
     public ApiStore Store { get; }
@@ -197,7 +199,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         _certificate.Dispose();
     }
 
-    private static (X509Certificate2 Authority, X509Certificate2 Server) MakeCertificates()
+    private static (X509Certificate2 Authority, X509Certificate2 Server) MakeCertificates(IPAddress inside)
     {
         var now = TimeProvider.System.GetUtcNow();
         using var rootKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -209,6 +211,7 @@ public sealed class FakeApiServer : IAsyncDisposable
         var request = new CertificateRequest("CN=kube-apiserver", key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         names.AddIpAddress(IPAddress.Loopback);
+        names.AddIpAddress(inside);
         foreach (var name in (string[])["localhost", "kubernetes", "kubernetes.default.svc"])
             names.AddDnsName(name);
         request.CertificateExtensions.Add(names.Build());

@@ -12,7 +12,7 @@ namespace Mesh.Ztunnel.Capture;
 /// </summary>
 /// <remarks>
 /// nftables knows the sender's user only, iptables whether the sender is a local program: both also let other programs on the node's own network
-/// pass, as istio-cni's rules do. Written as a whole each time, in one transaction.
+/// pass, as istio-cni's rules do. Written as a whole each time, in one transaction; without a captured pod nothing of ours is on the node.
 /// </remarks>
 internal sealed class ProbeRules(CaptureRules wanted, NetworkNamespace node, bool ipv6)
 {
@@ -36,15 +36,27 @@ internal sealed class ProbeRules(CaptureRules wanted, NetworkNamespace node, boo
         }
         else
         {
-            await WriteIptablesAsync("iptables", Iptables(v4, CaptureScript.ProbeSource));
+            await WriteIptablesAsync("iptables", v4, CaptureScript.ProbeSource);
             if (ipv6)
-                await WriteIptablesAsync("ip6tables", Iptables(v6, CaptureScript.ProbeSourceV6));
+                await WriteIptablesAsync("ip6tables", v6, CaptureScript.ProbeSourceV6);
         }
         _written = script;
     }
 
-    private async Task WriteIptablesAsync(string tool, string script)
+    private static async Task RemoveIptablesAsync(NetworkNamespace node, string tool)
     {
+        foreach (var arguments in (string[][])[["-D", "POSTROUTING", "-j", "MESH_PROBES"], ["-F", "MESH_PROBES"], ["-X", "MESH_PROBES"]])
+            await NamespaceCommand.RunAsync(node, tool, ["-w", "10", "-t", "nat", .. arguments], null, mayFail: true);
+    }
+
+    private async Task WriteIptablesAsync(string tool, List<IPAddress> addresses, string source)
+    {
+        if (addresses.Count == 0)
+        {
+            await RemoveIptablesAsync(node, tool);
+            return;
+        }
+        var script = Iptables(addresses, source);
         await NamespaceCommand.RunAsync(node, tool + "-restore", ["-w", "10", "--noflush"], script);
         // First: masquerading by others must not come before.
         if ((await NamespaceCommand.TryAsync(node, tool, ["-w", "10", "-t", "nat", "-C", "POSTROUTING", "-j", "MESH_PROBES"])).ExitCode != 0)
@@ -54,7 +66,10 @@ internal sealed class ProbeRules(CaptureRules wanted, NetworkNamespace node, boo
     private static string Nftables(List<IPAddress> v4, List<IPAddress> v6)
     {
         var script = new StringBuilder();
-        script.Append("add table inet mesh-probes\ndelete table inet mesh-probes\ntable inet mesh-probes {\n");
+        script.Append("add table inet mesh-probes\ndelete table inet mesh-probes\n");
+        if (v4.Count + v6.Count == 0)
+            return script.ToString();
+        script.Append("table inet mesh-probes {\n");
         Set(script, "pods4", "ipv4_addr", v4);
         Set(script, "pods6", "ipv6_addr", v6);
         // Just before the source NAT of others (priority 100).

@@ -24,6 +24,9 @@ internal enum NodeFault
 
     /// <summary>The known pods cannot be kept on the node, its disk is full for instance.</summary>
     StateNotKept,
+
+    /// <summary>New pods are not held until they are captured.</summary>
+    CniNotChained,
 }
 
 /// <summary>What is wrong right now, each with its text: the metric counts it, and who learns first that it is news tells people. Any thread.</summary>

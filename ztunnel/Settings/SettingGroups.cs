@@ -119,10 +119,30 @@ internal sealed record PodSettings
 
     public IReadOnlySet<string> ExcludedNamespaces { get; init; } = new HashSet<string>(StringComparer.Ordinal);
 
+    /// <summary>Null: the node's CNI plugins are none of our business.</summary>
+    public CniSettings? Cni { get; init; }
+
     /// <summary>The node's /proc and control groups, which a container sees elsewhere.</summary>
     public string NodeProc { get; init; } = "/proc";
 
     public string NodeCgroups { get; init; } = "/sys/fs/cgroup";
+}
+
+/// <summary>The CNI plugin that holds the start of pods until they are captured.</summary>
+internal sealed record CniSettings
+{
+    /// <summary>False: it is taken away where an earlier agent has left it.</summary>
+    public bool IsChained { get; init; }
+
+    /// <summary>Pods of the mesh do not start while no agent is there.</summary>
+    public bool IsRequired { get; init; } = true;
+
+    public string Program { get; init; } = Path.Combine(AppContext.BaseDirectory, "cni", "mesh-cni");
+
+    /// <summary>The node's folders, which a container sees elsewhere.</summary>
+    public required string ProgramFolder { get; init; }
+
+    public required string ConfigurationFolder { get; init; }
 }
 
 internal sealed record DnsSettings

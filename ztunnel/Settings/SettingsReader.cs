@@ -147,6 +147,7 @@ internal static class SettingsReader
         Kubeconfig = fromCluster ? env.Text("ZTUNNEL_KUBECONFIG") : null,
         AgentSocket = fromCluster ? env.Text("ZTUNNEL_AGENT_SOCKET") : null,
         ExcludedNamespaces = fromCluster ? env.Text("ZTUNNEL_EXCLUDED_NAMESPACES", "kube-system").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).ToHashSet(StringComparer.Ordinal) : new HashSet<string>(StringComparer.Ordinal),
+        Cni = Cni(env),
         Socket = env.Text("INPOD_UDS", "/var/run/ztunnel/ztunnel.sock"),
         PortReuse = env.Boolean("INPOD_PORT_REUSE", true),
         PacketMark = env.OptionalInteger("PACKET_MARK") is { } mark ? (uint)mark : mode == ProxyMode.Shared ? DefaultMark : null,
@@ -156,6 +157,22 @@ internal static class SettingsReader
         NodeProc = env.Text("ZTUNNEL_NODE_PROC", "/proc"),
         NodeCgroups = env.Text("ZTUNNEL_NODE_CGROUPS", "/sys/fs/cgroup"),
     };
+
+    private static CniSettings? Cni(EnvironmentSettings env)
+    {
+        if (env.Text("ZTUNNEL_CNI_CONF_DIR") is not { } configuration)
+            return null;
+        var settings = new CniSettings
+        {
+            IsChained = env.Boolean("ZTUNNEL_CNI_CHAINED", true),
+            IsRequired = env.Boolean("ZTUNNEL_CNI_REQUIRED", true),
+            ConfigurationFolder = configuration,
+            ProgramFolder = env.Text("ZTUNNEL_CNI_BIN_DIR", string.Empty),
+        };
+        if (settings.ProgramFolder.Length == 0)
+            env.Fail("ZTUNNEL_CNI_CONF_DIR is set, ZTUNNEL_CNI_BIN_DIR is not: name the folder of the node's CNI plugins, too");
+        return env.Text("ZTUNNEL_CNI_PROGRAM") is { } program ? settings with { Program = program } : settings;
+    }
 
     private static DnsSettings Dns(EnvironmentSettings env, IReadOnlyDictionary<string, string> metadata)
     {

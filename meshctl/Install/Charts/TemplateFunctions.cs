@@ -24,6 +24,7 @@ internal static class TemplateFunctions
         ["eq"] = a => a is [var one, var two] ? Text(one) == Text(two) : null,
         ["and"] = a => a.Count > 0 ? a.Append(a[^1]).First(v => !IsTrue(v) || ReferenceEquals(v, a[^1])) ?? Nothing : null,
         ["or"] = a => a.Count > 0 ? a.Find(IsTrue) ?? a[^1] ?? Nothing : null,
+        ["join"] = a => a is [var between, JsonArray list] ? string.Join(Text(between), list.Select(Text)) : null,
         ["include"] = _ => null,
     };
 

@@ -108,11 +108,11 @@ public sealed class AgentUpgradeTests : IAsyncLifetime
         Process(1, "0::/init.scope", $"/run/netns/{NameOf("old")}");
         Process(4711, $"0::/kubepods.slice/kubepods-pod{Uid}.slice/cri-containerd-ab.scope", $"/run/netns/{NameOf("pod")}");
         using var server = NetworkNamespace.Open($"/run/netns/{NameOf("server")}");
-        _doors.Add(new Door(server, new IPEndPoint(IPAddress.Any, Port), null));
+        _doors.Add(new Door(server, new IPEndPoint(IPAddress.Any, Port)));
         foreach (var name in (string[])["old", "new"])
         {
             using var agent = NetworkNamespace.Open($"/run/netns/{NameOf(name)}");
-            _doors.Add(new Door(agent, new IPEndPoint(IPAddress.Loopback, _server.Address.Port), new IPEndPoint(IPAddress.Loopback, _server.Address.Port)));
+            _doors.Add(new Door(agent, new IPEndPoint(IPAddress.Loopback, _server.Address.Port), null, () => new IPEndPoint(IPAddress.Loopback, _server.Address.Port)));
         }
     }
 
@@ -160,60 +160,5 @@ public sealed class AgentUpgradeTests : IAsyncLifetime
             count += more;
         }
         Assert.Equal(sent, received);
-    }
-
-    /// <summary>A listener inside a namespace that gives bytes back, or passes them on to an address of the test's own namespace.</summary>
-    private sealed class Door : IDisposable
-    {
-        private readonly Socket _listener;
-        private readonly IPEndPoint? _target;
-
-        public Door(NetworkNamespace ns, IPEndPoint address, IPEndPoint? target)
-        {
-            _target = target;
-            _listener = ns.Run(() =>
-            {
-                var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-                socket.Bind(address);
-                socket.Listen(128);
-                return socket;
-            });
-            _ = AcceptAsync();
-        }
-
-        public void Dispose() => _listener.Dispose();
-
-        private async Task AcceptAsync()
-        {
-            try
-            {
-                while (true)
-                    _ = ServeAsync(await _listener.AcceptAsync());
-            }
-            catch (Exception end) when (end is SocketException or ObjectDisposedException)
-            {
-                // The test is over.
-            }
-        }
-
-        private async Task ServeAsync(Socket socket)
-        {
-            using var near = new NetworkStream(socket, ownsSocket: true);
-            try
-            {
-                if (_target is null)
-                {
-                    await near.CopyToAsync(near);
-                    return;
-                }
-                using var far = new TcpClient();
-                await far.ConnectAsync(_target);
-                await Task.WhenAny(near.CopyToAsync(far.GetStream()), far.GetStream().CopyToAsync(near));
-            }
-            catch (Exception end) when (end is IOException or SocketException)
-            {
-                // One side has gone.
-            }
-        }
     }
 }

@@ -3,7 +3,7 @@ using Mesh.Testing;
 
 namespace Mesh.EndToEnd.Tests.Images;
 
-/// <summary>The agent's image as a layout, made once for all that look at it: publishing takes most of the time.</summary>
+/// <summary>The images as layouts, each made once for all that look at it: publishing takes most of the time.</summary>
 public sealed class LayoutFixture : IDisposable
 {
     public const string Name = "image layout";
@@ -11,18 +11,24 @@ public sealed class LayoutFixture : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(280);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("mesh-image-").FullName;
-    private readonly Lazy<Task<string>> _layout;
+    private readonly Dictionary<string, Task<string>> _layouts = new(StringComparer.Ordinal);
 
-    public LayoutFixture() => _layout = new Lazy<Task<string>>(MakeAsync);
+    public Task<string> OfTheAgentAsync() => OfAsync("ztunnel");
 
-    public Task<string> OfTheAgentAsync() => _layout.Value;
+    /// <summary>The tests of this collection run one after the other.</summary>
+    public Task<string> OfAsync(string component)
+    {
+        if (!_layouts.TryGetValue(component, out var layout))
+            _layouts[component] = layout = MakeAsync(component);
+        return layout;
+    }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private async Task<string> MakeAsync()
+    private async Task<string> MakeAsync(string component)
     {
-        var layout = Path.Combine(_folder, "layout");
-        using var building = Command.Start(["bash", Path.Combine(Repository.Root, "deploy", "images", "layout.sh"), "ztunnel", layout]);
+        var layout = Path.Combine(_folder, component);
+        using var building = Command.Start(["bash", Path.Combine(Repository.Root, "deploy", "images", "layout.sh"), component, layout]);
         (await building.EndAsync(Patience)).Expect(0);
         return layout;
     }

@@ -31,7 +31,7 @@ public sealed class ChartTests
 
     [Theory]
     [InlineData("ztunnel.nodeAgent=false", "DaemonSet", "ZTUNNEL_POD_SOURCE", "INPOD_UDS")]
-    [InlineData("ztunnel.cni.enabled=false", "DaemonSet", "install-cni", "host-proc")]
+    [InlineData("ztunnel.cni.enabled=false", "DaemonSet", "name: ZTUNNEL_CNI_CHAINED\n              value: \"true\"", "name: ZTUNNEL_CNI_CHAINED\n              value: \"false\"")]
     [InlineData("image.registry=example.test/mesh", "Deployment", "image: istiod-lite:", "image: example.test/mesh/istiod-lite:")]
     public void Value_WhenSet_ChangesWhatItShould(string word, string kind, string gone, string there)
     {

@@ -79,5 +79,8 @@ public sealed class ProbeRulesTests : IDisposable
         // Somebody else's pod now, or none.
         await rules.SetAsync([IPAddress.Parse("198.18.9.77")]);
         Assert.False(await ReachesAsync(node));
+
+        await rules.SetAsync([]);
+        Assert.DoesNotContain("mesh", (await NamespaceCommand.TryAsync(node, "nft", ["list", "ruleset"])).Output, StringComparison.OrdinalIgnoreCase);
     }
 }

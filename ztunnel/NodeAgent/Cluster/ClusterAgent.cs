@@ -2,6 +2,7 @@ using Mesh.Kubernetes.Connection;
 using Mesh.Kubernetes.Requests;
 using Mesh.Runtime;
 using Mesh.Runtime.Logging;
+using Mesh.Ztunnel.NodeAgent.Cni;
 using Mesh.Ztunnel.Pods;
 using Mesh.Ztunnel.Settings;
 
@@ -12,6 +13,8 @@ internal sealed class ClusterAgent : IAsyncDisposable
 {
     private readonly CaptureWaiters _waiters = new();
     private readonly AgentSocket? _socket;
+    private readonly CniPlugin? _plugin;
+    private readonly PluginAccess? _access;
 
     private ClusterAgent(ClusterConfiguration cluster, ZtunnelSettings settings, NodeFaults faults, LogSink sink, TimeProvider time)
     {
@@ -21,6 +24,13 @@ internal sealed class ClusterAgent : IAsyncDisposable
         Pods = new ClusterPods(client, place, new EnrolmentRule(settings.Pods.ExcludedNamespaces, place.Home), new KnownPodsFile(Path.Combine(folder, "pods.json"), sink, time), faults, sink);
         if (settings.Pods.AgentSocket is { } path)
             _socket = new AgentSocket(path, Pods, _waiters, sink, time);
+        if (settings.Pods.Cni is { } cni)
+        {
+            var accessPath = Path.Combine(folder, "cni-access.json");
+            _access = cni.IsChained ? new PluginAccess(accessPath, cluster, sink, time) : null;
+            string[] arguments = [$"--agent-socket={settings.Pods.AgentSocket}", $"--required={(cni.IsRequired ? "true" : "false")}", $"--access={accessPath}", $"--home={place.Home}", $"--excluded={string.Join(',', settings.Pods.ExcludedNamespaces.Order(StringComparer.Ordinal))}"];
+            _plugin = new CniPlugin(cni, arguments, Pods.TakePlugin, sink, time);
+        }
     }
 
     public ClusterPods Pods { get; }
@@ -41,14 +51,29 @@ internal sealed class ClusterAgent : IAsyncDisposable
 
     public IPodEvents Events(IPodEvents inner) => new ClusterPodEvents(inner, Pods, _waiters);
 
+    /// <summary>From here on new pods are held until they are captured; what takes no part starts, whether the control plane is there or not.</summary>
     public void Start()
     {
         Pods.Start();
         _socket?.Start();
+        _access?.Start();
+        // After the socket: what it is to ask must be there.
+        _plugin?.Start();
+    }
+
+    /// <summary>The mesh leaves this node: nobody will be there to ask.</summary>
+    public async Task RemovePluginAsync()
+    {
+        await (_plugin?.RemoveAsync() ?? Task.CompletedTask);
+        await (_access?.RemoveAsync() ?? Task.CompletedTask);
     }
 
     public async ValueTask DisposeAsync()
     {
+        if (_plugin is { } plugin)
+            await plugin.DisposeAsync();
+        if (_access is { } access)
+            await access.DisposeAsync();
         _socket?.Dispose();
         await Pods.DisposeAsync();
     }

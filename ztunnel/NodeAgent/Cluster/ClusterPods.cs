@@ -240,6 +240,18 @@ internal sealed class ClusterPods : INodePods, IAsyncDisposable
         }
     }
 
+    /// <summary>How the CNI plugin is; null: chained.</summary>
+    public void TakePlugin(string? failure)
+    {
+        lock (_gate)
+        {
+            if (failure is null)
+                _reports.Faults.Clear(NodeFault.CniNotChained, string.Empty);
+            else
+                _reports.ReportNode(NodeFault.CniNotChained, string.Empty, failure);
+        }
+    }
+
     /// <summary>From here on marks stay as they are: the pods remain captured.</summary>
     public void Leave()
     {

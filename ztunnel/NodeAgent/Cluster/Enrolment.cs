@@ -21,25 +21,19 @@ internal enum Enrolment
     Ended,
 }
 
-/// <summary>The rule of istio-cni with its default selectors: the pod's label decides, then its namespace's.</summary>
+/// <summary>The rule of istio-cni with its default selectors: who asks (<see cref="OptIn"/>), and who of those can.</summary>
 /// <param name="excluded">Namespaces whose pods are never captured.</param>
 /// <param name="home">The namespace of the mesh's own pods.</param>
 internal sealed class EnrolmentRule(IReadOnlySet<string> excluded, string home)
 {
-    public const string Label = "istio.io/dataplane-mode";
-
-    private const string Ambient = "ambient";
-    private const string None = "none";
+    public const string Label = OptIn.Label;
 
     /// <summary>Written by sidecar injection; its value does not matter.</summary>
     private const string SidecarStatus = "sidecar.istio.io/status";
 
     public Enrolment Judge(PodObject pod, IReadOnlyDictionary<string, string>? namespaceLabels)
     {
-        var label = pod.Label(Label);
-        // Only the exact "none" opts out; any other word leaves it to the namespace.
-        var asked = label == Ambient || (label != None && namespaceLabels?.GetValueOrDefault(Label) == Ambient);
-        if (!asked)
+        if (!OptIn.IsAsked(pod.Label(Label), namespaceLabels?.GetValueOrDefault(Label)))
             return Enrolment.NotAsked;
         if (excluded.Contains(pod.Key.Namespace))
             return Enrolment.ExcludedNamespace;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Mesh.Testing.Kubernetes;
 
 namespace Mesh.Ztunnel.Tests.NodeAgent.Cluster;
 
@@ -53,6 +54,53 @@ public sealed class CniPluginTests : IDisposable
             Assert.Contains("would start outside the mesh", (string?)JsonNode.Parse(output)!["details"], StringComparison.Ordinal);
     }
 
+    /// <summary>Else a node whose power was cut would wait for an agent that waits for itself.</summary>
+    [Theory]
+    [InlineData("istio-system", "ztunnel-x7k2p", 0)]
+    [InlineData("kube-system", "coredns-1", 0)]
+    [InlineData("istio-system", "istiod-1", 1)]
+    [InlineData("shop", "ztunnel-x7k2p", 1)]
+    public async Task Add_OfWhatTheAgentNeeds_AsksNobody(string ns, string name, int expected)
+    {
+        var configuration = JsonNode.Parse(Configuration(true))!;
+        configuration["home"] = "istio-system";
+        configuration["excludedNamespaces"] = new JsonArray("kube-system");
+        var (code, _) = await RunAsync(configuration.ToJsonString(), ("CNI_COMMAND", "ADD"), ("CNI_NETNS", "/run/netns/x"), ("CNI_ARGS", $"K8S_POD_NAMESPACE={ns};K8S_POD_NAME={name}"));
+        Assert.Equal(expected, code);
+    }
+
+    /// <summary>An agent that does not come up keeps the mesh's pods from starting, and nobody else's.</summary>
+    [Theory]
+    [InlineData("", "", 0)]
+    [InlineData("ambient", "", 1)]
+    [InlineData("ambient", "none", 0)]
+    [InlineData("", "ambient", 1)]
+    public async Task Add_WhileTheAgentIsAway_StartsWhatTakesNoPart(string ofNamespace, string ofPod, int expected)
+    {
+        await using var server = new FakeApiServer();
+        await server.StartAsync();
+        var token = server.ActAs(Testing.Repository.Manifest, "istio-system", "ztunnel");
+        server.Put($$$"""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"istio.io/dataplane-mode":"{{{ofNamespace}}}"} } }""");
+        server.Put($$$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop","labels":{"istio.io/dataplane-mode":"{{{ofPod}}}"} },"spec":{"containers":[]} }""");
+        Assert.Equal(expected, await AddWithAccessAsync(server.Address, server.AuthorityPem, token));
+    }
+
+    [Fact]
+    public async Task Add_WhileTheAgentIsAway_AndNobodySaysThatThePodTakesNoPart_Fails()
+    {
+        await using var server = new FakeApiServer();
+        await server.StartAsync();
+        var token = server.ActAs(Testing.Repository.Manifest, "istio-system", "ztunnel");
+        server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"} }""");
+        Assert.Equal(1, await AddWithAccessAsync(server.Address, server.AuthorityPem, token)); // no such pod
+        server.Put("""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop"},"spec":{"containers":[]} }""");
+        Assert.Equal(0, await AddWithAccessAsync(server.Address, server.AuthorityPem, token));
+        Assert.Equal(1, await AddWithAccessAsync(server.Address, server.AuthorityPem, "another"));
+        await using var stranger = new FakeApiServer();
+        Assert.Equal(1, await AddWithAccessAsync(server.Address, stranger.AuthorityPem, token));
+        Assert.Equal(1, await AddWithAccessAsync(new Uri("https://127.0.0.1:1"), server.AuthorityPem, token));
+    }
+
     [Fact]
     public async Task Add_OfSomethingThatIsNoPod_AsksNobody() =>
         Assert.Equal(0, (await RunAsync(Configuration(true), ("CNI_COMMAND", "ADD"), ("CNI_NETNS", "/run/netns/x"), ("CNI_ARGS", "IgnoreUnknown=1"))).Code);
@@ -83,13 +131,15 @@ public sealed class CniPluginTests : IDisposable
         Directory.CreateDirectory(conf);
         await File.WriteAllTextAsync(Path.Combine(conf, "10-net.conf"), """{"cniVersion":"0.3.1","name":"net","type":"bridge"}""");
         await File.WriteAllTextAsync(Path.Combine(conf, "99-loopback.conf"), """{"type":"loopback"}""");
-        string[] where = [$"--bin-dir={bin}", $"--conf-dir={conf}", "--agent-socket=/run/a.sock", "--required=false"];
+        string[] where = [$"--bin-dir={bin}", $"--conf-dir={conf}", "--agent-socket=/run/a.sock", "--required=false", "--home=mesh", "--excluded=kube-system,ci"];
         Assert.Equal(0, (await RunAsync(string.Empty, ["install", .. where])).Code);
         Assert.Equal(0, (await RunAsync(string.Empty, ["install", .. where])).Code);
 
         var list = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(conf, "10-net.conflist")))!;
         Assert.Equal(["bridge", "mesh-cni"], list["plugins"]!.AsArray().Select(p => (string?)p!["type"]));
         Assert.False((bool)list["plugins"]![1]!["required"]!);
+        Assert.Equal("mesh", (string?)list["plugins"]![1]!["home"]);
+        Assert.Equal(["kube-system", "ci"], list["plugins"]![1]!["excludedNamespaces"]!.AsArray().Select(n => (string?)n));
         Assert.False(File.Exists(Path.Combine(conf, "10-net.conf")));
         Assert.True(File.Exists(Path.Combine(bin, "mesh-cni")));
 
@@ -127,6 +177,15 @@ public sealed class CniPluginTests : IDisposable
 
     private string Configuration(bool required) =>
         $$"""{"cniVersion":"1.0.0","name":"net","type":"mesh-cni","agentSocket":"{{SocketPath}}","required":{{(required ? "true" : "false")}},"prevResult":{{Result}}}""";
+
+    private async Task<int> AddWithAccessAsync(Uri server, string roots, string token)
+    {
+        var access = Path.Combine(_folder, "access.json");
+        await File.WriteAllTextAsync(access, new JsonObject { ["server"] = server.ToString(), ["roots"] = roots, ["token"] = token }.ToJsonString());
+        var configuration = JsonNode.Parse(Configuration(true))!;
+        configuration["accessFile"] = access;
+        return (await RunAsync(configuration.ToJsonString(), ("CNI_COMMAND", "ADD"), ("CNI_NETNS", "/run/netns/x"), ("CNI_ARGS", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web"))).Code;
+    }
 
     private Task<(int Code, string Output)> AddAsync(bool required) => RunAsync(
         Configuration(required), ("CNI_COMMAND", "ADD"), ("CNI_CONTAINERID", "c1"), ("CNI_NETNS", "/run/netns/x"), ("CNI_IFNAME", "eth0"),

@@ -179,10 +179,21 @@ public sealed class NodeFaultTests : ClusterPodsRig
     }
 
     [Fact]
+    public async Task PluginThatCannotBeChained_IsToldOnTheAgentsOwnPod_UntilItIs()
+    {
+        PutPod("ztunnel-n1", "10.0.0.3", ns: "istio-system", labels: """{"app":"ztunnel"}""");
+        Pods.TakePlugin("new pods of this node start outside the mesh: there is no network configuration yet");
+        await EventAsync("CniNotChained", "there is no network configuration yet", "ztunnel-n1");
+        Assert.Contains("ztunnel_node_faults{fault=\"cni_not_chained\"} 1", Page(), StringComparison.Ordinal);
+        Pods.TakePlugin(null);
+        Assert.Equal(0, Faults.Count(NodeFault.CniNotChained));
+    }
+
+    [Fact]
     public async Task Page_OfAGoodNode_HasAZeroForEachFault()
     {
         await NextAsync(_ => true);
-        foreach (var fault in (string[])["not_captured", "unknown_value", "namespace_not_found", "capture_failed", "second_mesh", "api_server_away", "clock_skew", "state_not_kept"])
+        foreach (var fault in (string[])["not_captured", "unknown_value", "namespace_not_found", "capture_failed", "second_mesh", "api_server_away", "clock_skew", "state_not_kept", "cni_not_chained"])
             Assert.Contains($"ztunnel_node_faults{{fault=\"{fault}\"}} 0", Page(), StringComparison.Ordinal);
     }
 

@@ -42,14 +42,20 @@ public sealed class RawHttp2Socket : IDisposable
         return client;
     }
 
-    /// <summary>A server on an accepted socket: SETTINGS are sent.</summary>
+    /// <summary>A server on an accepted socket.</summary>
     /// <param name="maxConcurrentStreams">Null: any number.</param>
-    public static async Task<RawHttp2Socket> AcceptAsync(Socket socket, uint? maxConcurrentStreams = null)
+    /// <param name="sendsSettings">False: the test does, and the other end's are not answered, since ours come first (RFC 9113, 3.4).</param>
+    public static async Task<RawHttp2Socket> AcceptAsync(Socket socket, uint? maxConcurrentStreams = null, bool sendsSettings = true)
     {
-        var server = new RawHttp2Socket(socket);
-        await server.SendFrameAsync("SETTINGS", 0, 0, maxConcurrentStreams is { } streams ? (byte[])[0, 3, .. BigEndian(streams)] : default);
+        var server = new RawHttp2Socket(socket) { AnswersSettings = sendsSettings };
+        if (sendsSettings)
+            await server.SendSettingsAsync(maxConcurrentStreams);
         return server;
     }
+
+    /// <summary>SETTINGS with the limit of streams, or with nothing.</summary>
+    public Task SendSettingsAsync(uint? maxConcurrentStreams) =>
+        SendFrameAsync("SETTINGS", 0, 0, maxConcurrentStreams is { } streams ? (byte[])[0, 3, .. BigEndian(streams)] : default);
 
     public async Task SendRawAsync(ReadOnlyMemory<byte> bytes)
     {

@@ -10,11 +10,14 @@ internal sealed class RawHttp2Origin : IDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly Func<RawHttp2Socket, int, Task> _script;
     private readonly uint? _maxConcurrentStreams;
+    private readonly bool _sendsSettings;
     private int _connections;
 
     /// <param name="script">With the number of the connection, from 1.</param>
-    public RawHttp2Origin(Func<RawHttp2Socket, int, Task> script, uint? maxConcurrentStreams = null)
+    /// <param name="sendsSettings">False: the script does.</param>
+    public RawHttp2Origin(Func<RawHttp2Socket, int, Task> script, uint? maxConcurrentStreams = null, bool sendsSettings = true)
     {
+        _sendsSettings = sendsSettings;
         _script = script;
         _maxConcurrentStreams = maxConcurrentStreams;
         _listener.Start();
@@ -74,7 +77,7 @@ internal sealed class RawHttp2Origin : IDisposable
     {
         try
         {
-            using var server = await RawHttp2Socket.AcceptAsync(socket, _maxConcurrentStreams);
+            using var server = await RawHttp2Socket.AcceptAsync(socket, _maxConcurrentStreams, _sendsSettings);
             await _script(server, Interlocked.Increment(ref _connections));
 
             // Closing with something unread would be a reset, which may overtake what was sent.

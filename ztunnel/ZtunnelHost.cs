@@ -52,6 +52,9 @@ internal sealed class ZtunnelHost : IAsyncDisposable
     private PodManager? _pods;
     private IPodSource? _source;
     private ClusterAgent? _cluster;
+
+    /// <summary>Of an agent with a source of its own, before this one without.</summary>
+    private CniPlugin? _unwanted;
     private IPodProxy? _self;
 
     public ZtunnelHost(ZtunnelSettings settings, EnvironmentSettings environment, TimeProvider time)
@@ -95,6 +98,8 @@ internal sealed class ZtunnelHost : IAsyncDisposable
             await admin.DisposeAsync();
         if (_cluster is { } cluster)
             await cluster.DisposeAsync();
+        if (_unwanted is { } plugin)
+            await plugin.DisposeAsync();
         foreach (var loop in _loops)
             loop.Dispose();
         _control.Dispose();
@@ -138,7 +143,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         // The control plane may itself be a pod that waits for our word, so its word is not waited for.
         _cluster?.Start();
         if (_cluster is null && _settings.Pods.Cni is { IsChained: false } left)
-            await new CniPlugin(left, [], static _ => { }, _sink, _time).RemoveAsync();
+            (_unwanted = new CniPlugin(left, [], WarnIfAny, _sink, _time)).Start();
 
         // (2)
         var discovery = _control.RunAsync(_ended.Token);
@@ -195,6 +200,12 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         await pages;
         _log.Info("shutdown complete");
         return exitCode;
+    }
+
+    private void WarnIfAny(string? text)
+    {
+        if (text is not null)
+            _log.Warn(text);
     }
 
     /// <summary>What the operator wrote down is known before anything else, and may be combined with a control plane.</summary>

@@ -118,6 +118,9 @@ public sealed class InstalledMeshTests(LayoutFixture layouts) : IAsyncLifetime
             _cluster.LetStart(agent);
         await UntilReadyAsync("shop", "held");
         await _cluster.UntilAsync(async () => (await TryGetAsync("shop", "held", "/held")).ExitCode == 0, "both agents' service");
+        // Those that ran all the time are served again as they are.
+        await GetAsync("shop", "client", "/adopted");
+        Assert.Equal(0, (int)_cluster.Pod("shop", "client")!.Body["status"]!["containerStatuses"]![0]!["restartCount"]!);
     }
 
     /// <summary>The plugin holds every pod of a node until its agent is there, but not what the agent itself needs: its own pod, and the control plane.</summary>

@@ -26,7 +26,7 @@ internal sealed class CniPlugin(CniSettings settings, IReadOnlyList<string> argu
     private readonly SemaphoreSlim _changed = new(0, 1);
     private Task _keeping = Task.CompletedTask;
 
-    public void Start() => _keeping = settings.IsChained ? KeepAsync() : RemoveAsync();
+    public void Start() => _keeping = KeepAsync();
 
     /// <summary>The node's plugins as they were without us.</summary>
     public async Task RemoveAsync()
@@ -47,22 +47,41 @@ internal sealed class CniPlugin(CniSettings settings, IReadOnlyList<string> argu
 
     private async Task KeepAsync()
     {
-        using var watcher = Watch();
+        using var watcher = settings.IsChained ? Watch() : null;
         try
         {
             while (true)
             {
-                var failure = await RunAsync("install", arguments);
-                report(failure is null ? null : $"new pods of this node start outside the mesh and are captured afterwards: the CNI plugin is not chained into {settings.ConfigurationFolder}: {failure}");
-                await _changed.WaitAsync(failure is null ? Look : Retry, _stop.Token);
+                var failure = await (settings.IsChained ? RunAsync("install", arguments) : RunAsync("uninstall", []));
+                report(failure is null ? null : Explain(failure));
+                // That it is not there is looked at in a quiet way: an agent of before, in the end of its life, chains it again at once.
+                await ChangeAsync(settings.IsChained && failure is null ? Look : Retry);
                 await Task.Delay(Settling, time, _stop.Token);
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // The plugin stays for our successor.
+            // It stays as it is for our successor.
         }
     }
+
+    private async Task ChangeAsync(TimeSpan atMost)
+    {
+        using var limit = new CancellationTokenSource(atMost, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, _stop.Token);
+        try
+        {
+            await _changed.WaitAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!_stop.IsCancellationRequested)
+        {
+            // Nothing was told, and it is looked at all the same.
+        }
+    }
+
+    private string Explain(string failure) => settings.IsChained
+        ? $"new pods of this node start outside the mesh and are captured afterwards: the CNI plugin is not chained into {settings.ConfigurationFolder}: {failure}"
+        : $"the CNI plugin is not wanted any more and cannot be taken out of {settings.ConfigurationFolder}: {failure}";
 
     /// <returns>Null: the folder cannot be watched, and is looked at.</returns>
     private FileSystemWatcher? Watch()

@@ -67,6 +67,10 @@ public sealed class CniPluginLifeTests : IDisposable
         await using var next = Make(isChained: false);
         next.Start();
         await UntilAsync(() => Chain().Length == 1);
+
+        // An agent of before, in the end of its life, chains it again.
+        await File.WriteAllTextAsync(Configuration, """{"cniVersion":"1.0.0","name":"net","plugins":[{"type":"bridge"},{"type":"mesh-cni"}]}""");
+        await UntilAsync(() => Chain().Length == 1);
     }
 
     private CniPlugin Make(bool isChained) => new(

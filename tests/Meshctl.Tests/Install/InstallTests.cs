@@ -174,6 +174,17 @@ public sealed class InstallTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Check_OfANetworkPolicyThatLeavesTheMeshOut_NamesIt()
+    {
+        _server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"istio.io/dataplane-mode":"ambient"}}}""");
+        _server.Put("""{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"web","namespace":"shop"},"spec":{"podSelector":{},"ingress":[{"ports":[{"port":8080}]}]}}""");
+        var result = Assert.Single(await ChecksAsync(), r => r.Name == "network policies");
+        Assert.Equal(CheckOutcome.Warning, result.Outcome);
+        Assert.StartsWith("shop/web lets in port 8080 and not 15008", result.Found, StringComparison.Ordinal);
+        Assert.StartsWith("kubectl -n shop patch networkpolicy web ", result.Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Check_OfAGoodCluster_HasNothingToSay() => Assert.All(await ChecksAsync(), r => Assert.Equal(CheckOutcome.Passed, r.Outcome));
 
     [Fact]

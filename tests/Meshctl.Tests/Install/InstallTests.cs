@@ -53,6 +53,15 @@ public sealed class InstallTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task DryRun_AsksNobody()
+    {
+        await _server.StopAsync();
+        Assert.Equal(0, await InstallCommand.RunAsync(Options<InstallOptions>(o => o.DryRun = true), TimeProvider.System));
+        Assert.Equal(0, await InstallCommand.RunAsync(Options<UpgradeOptions>(o => o.DryRun = true), TimeProvider.System));
+        Assert.Equal(0, await InstallCommand.RunAsync(Options<UninstallOptions>(o => o.DryRun = true), TimeProvider.System));
+    }
+
+    [Fact]
     public async Task Install_WhoMayNot_IsToldWhatIsMissingAndNothingChanges()
     {
         _server.Authorization.Enforced = true;

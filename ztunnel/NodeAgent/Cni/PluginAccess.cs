@@ -38,6 +38,8 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
 
     public string Path => path;
 
+    private string Unfinished => path + ".new";
+
     public void Start() => _keeping = KeepAsync();
 
     /// <summary>The mesh leaves the node, and its credentials with it.</summary>
@@ -46,6 +48,8 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
         await _stop.CancelAsync();
         await _keeping;
         File.Delete(path);
+        // The last one may have been half written.
+        File.Delete(Unfinished);
     }
 
     public async ValueTask DisposeAsync()
@@ -89,11 +93,10 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
             var text = JsonSerializer.Serialize(new PluginAccessEntry { Server = cluster.Server, Roots = roots.Current.ExportCertificatePems(), Token = token }, PluginAccessJson.Default.PluginAccessEntry);
             if (text == _written)
                 return;
-            var temporary = path + ".new";
-            File.Delete(temporary);
-            await using (var file = new StreamWriter(Create(temporary)))
+            File.Delete(Unfinished);
+            await using (var file = new StreamWriter(Create(Unfinished)))
                 await file.WriteAsync(text.AsMemory(), _stop.Token);
-            File.Move(temporary, path, overwrite: true);
+            File.Move(Unfinished, path, overwrite: true);
             _written = text;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ClusterConfigurationException)

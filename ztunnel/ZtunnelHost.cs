@@ -142,8 +142,12 @@ internal sealed class ZtunnelHost : IAsyncDisposable
 
         // The control plane may itself be a pod that waits for our word, so its word is not waited for.
         _cluster?.Start();
-        if (_cluster is null && _settings.Pods.Cni is { IsChained: false } left)
-            (_unwanted = new CniPlugin(left, [], WarnIfAny, _sink, _time)).Start();
+        if (_settings.Pods.Cni is { IsChained: false } left)
+        {
+            PluginAccess.Forget(Path.GetDirectoryName(_settings.Pods.Socket)!);
+            if (_cluster is null)
+                (_unwanted = new CniPlugin(left, [], WarnIfAny, _sink, _time)).Start();
+        }
 
         // (2)
         var discovery = _control.RunAsync(_ended.Token);
@@ -179,7 +183,7 @@ internal sealed class ZtunnelHost : IAsyncDisposable
         if (_cluster is { } cluster && await cluster.Pods.IsUninstalledAsync(UninstallQuestion))
         {
             _log.Info("the mesh is being removed from this node: its pods are let go");
-            await cluster.RemovePluginAsync();
+            await cluster.LeaveNodeAsync();
             await control.InvokeAsync(async () =>
             {
                 await ((_source as NodeAgentSource)?.ReleaseAllAsync() ?? Task.CompletedTask);

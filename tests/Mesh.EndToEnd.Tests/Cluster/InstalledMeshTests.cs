@@ -89,6 +89,7 @@ public sealed class InstalledMeshTests(LayoutFixture layouts) : IAsyncLifetime
         {
             Assert.Equal(before.Replace(" ", "", StringComparison.Ordinal), NetworkConfiguration(node).Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal) + "\n");
             Assert.DoesNotContain("mesh", await _cluster.Node(node).ShellAsync($"ls {ClusterNode.PluginFolder}; nft list ruleset"), StringComparison.Ordinal);
+            Assert.Empty(await _cluster.Node(node).ShellAsync("ls /run/ztunnel"));
         }
         _cluster.Put(Applications.ClientPod("shop", "later"));
         await UntilReadyAsync("shop", "later");

@@ -16,18 +16,28 @@ internal sealed class ClusterAgent : IAsyncDisposable
     private readonly CniPlugin? _plugin;
     private readonly PluginAccess? _access;
 
+    /// <summary>What we leave on the node for our successor, and nobody wants when there is none.</summary>
+    private readonly List<string> _traces = [];
+    private bool _isForGood;
+
     private ClusterAgent(ClusterConfiguration cluster, ZtunnelSettings settings, NodeFaults faults, LogSink sink, TimeProvider time)
     {
         var client = new KubeClient(cluster, new KubeClientOptions { Time = time, UserAgent = "mesh-ztunnel", ServerDate = date => Pods?.TakeServerDate(date) });
         var place = new ClusterPlace(settings.NodeName, settings.Self.PodNamespace is { Length: > 0 } home ? home : "istio-system", settings.Self.PodName is { Length: > 0 } own ? own : null);
         var folder = Path.GetDirectoryName(settings.Pods.Socket)!;
-        Pods = new ClusterPods(client, place, new EnrolmentRule(settings.Pods.ExcludedNamespaces, place.Home), new KnownPodsFile(Path.Combine(folder, "pods.json"), sink, time), faults, sink);
+        var known = Path.Combine(folder, "pods.json");
+        _traces.Add(known);
+        Pods = new ClusterPods(client, place, new EnrolmentRule(settings.Pods.ExcludedNamespaces, place.Home), new KnownPodsFile(known, sink, time), faults, sink);
         if (settings.Pods.AgentSocket is { } path)
+        {
             _socket = new AgentSocket(path, Pods, _waiters, sink, time);
+            _traces.Add(path);
+        }
         if (settings.Pods.Cni is { } cni)
         {
-            var accessPath = Path.Combine(folder, "cni-access.json");
+            var accessPath = PluginAccess.PathIn(folder);
             _access = cni.IsChained ? new PluginAccess(accessPath, cluster, sink, time) : null;
+            _traces.Add(accessPath);
             string[] arguments = [$"--agent-socket={settings.Pods.AgentSocket}", $"--required={(cni.IsRequired ? "true" : "false")}", $"--access={accessPath}", $"--home={place.Home}", $"--excluded={string.Join(',', settings.Pods.ExcludedNamespaces.Order(StringComparer.Ordinal))}"];
             _plugin = new CniPlugin(cni, arguments, Pods.TakePlugin, sink, time);
         }
@@ -61,11 +71,11 @@ internal sealed class ClusterAgent : IAsyncDisposable
         _plugin?.Start();
     }
 
-    /// <summary>The mesh leaves this node: nobody will be there to ask.</summary>
-    public async Task RemovePluginAsync()
+    /// <summary>The mesh leaves this node: nobody will be there to ask, and nothing of it is left when this is disposed of.</summary>
+    public Task LeaveNodeAsync()
     {
-        await (_plugin?.RemoveAsync() ?? Task.CompletedTask);
-        await (_access?.RemoveAsync() ?? Task.CompletedTask);
+        _isForGood = true;
+        return _plugin?.RemoveAsync() ?? Task.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()
@@ -76,5 +86,7 @@ internal sealed class ClusterAgent : IAsyncDisposable
             await access.DisposeAsync();
         _socket?.Dispose();
         await Pods.DisposeAsync();
+        if (_isForGood)
+            _traces.ForEach(File.Delete);
     }
 }

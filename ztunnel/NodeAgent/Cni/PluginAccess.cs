@@ -36,21 +36,17 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
     private Task _keeping = Task.CompletedTask;
     private string? _written;
 
-    public string Path => path;
+    /// <param name="folder">That the agent and the node share.</param>
+    public static string PathIn(string folder) => Path.Combine(folder, "cni-access.json");
 
-    private string Unfinished => path + ".new";
+    /// <summary>There is no plugin that it would be for.</summary>
+    public static void Forget(string folder)
+    {
+        if (Directory.Exists(folder))
+            File.Delete(PathIn(folder));
+    }
 
     public void Start() => _keeping = KeepAsync();
-
-    /// <summary>The mesh leaves the node, and its credentials with it.</summary>
-    public async Task RemoveAsync()
-    {
-        await _stop.CancelAsync();
-        await _keeping;
-        File.Delete(path);
-        // The last one may have been half written.
-        File.Delete(Unfinished);
-    }
 
     public async ValueTask DisposeAsync()
     {
@@ -93,10 +89,11 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
             var text = JsonSerializer.Serialize(new PluginAccessEntry { Server = cluster.Server, Roots = roots.Current.ExportCertificatePems(), Token = token }, PluginAccessJson.Default.PluginAccessEntry);
             if (text == _written)
                 return;
-            File.Delete(Unfinished);
-            await using (var file = new StreamWriter(Create(Unfinished)))
+            var temporary = path + ".new";
+            File.Delete(temporary);
+            await using (var file = new StreamWriter(Create(temporary)))
                 await file.WriteAsync(text.AsMemory(), _stop.Token);
-            File.Move(Unfinished, path, overwrite: true);
+            File.Move(temporary, path, overwrite: true);
             _written = text;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ClusterConfigurationException)

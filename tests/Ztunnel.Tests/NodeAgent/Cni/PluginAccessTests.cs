@@ -1,46 +1,61 @@
+using System.Text.Json.Nodes;
 using Mesh.Kubernetes.Connection;
 using Mesh.Runtime.Logging;
-using Mesh.Testing.Kubernetes;
+using Mesh.Testing;
 using Mesh.Ztunnel.NodeAgent.Cni;
 
 namespace Mesh.Ztunnel.Tests.NodeAgent.Cni;
 
-/// <summary>What the agent leaves on the node for the plugin holds a credential.</summary>
-[System.Runtime.Versioning.SupportedOSPlatform("linux")]
+/// <summary>What the agent leaves for the plugin: fresh, and for the node's root alone.</summary>
 public sealed class PluginAccessTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("mesh-cni-access-").FullName;
-
-    private string Access => Path.Combine(_folder, "cni-access.json");
+    private readonly string _folder = Directory.CreateTempSubdirectory("mesh-access-").FullName;
+    private readonly ManualTimeProvider _time = new();
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task File_IsForRootAlone_StaysForWhenTheAgentIsAway_AndGoesWithTheMesh()
+    public async Task File_HasTheTokenAsItIs_AndOnlyRootReadsIt()
     {
-        await using var server = new FakeApiServer();
-        await server.StartAsync();
-        var kubeconfig = Path.Combine(_folder, "kubeconfig");
-        await File.WriteAllTextAsync(kubeconfig, server.KubeConfig());
-        var cluster = KubeConfigFile.Load(kubeconfig, null, TimeProvider.System);
-
-        await using (var access = new PluginAccess(Access, cluster, Sink(), TimeProvider.System))
+        using var authority = new TestCertificateAuthority();
+        var credentials = new ChangingToken { Token = "first" };
+        var cluster = new ClusterConfiguration { Server = new Uri("https://10.96.0.1:443"), Roots = TrustedRoots.FromPem(authority.RootPem, "test"), Credentials = credentials };
+        var path = PluginAccess.PathIn(_folder);
+        await using (var access = new PluginAccess(path, cluster, new LogSink(Stream.Null, LogFormat.Text, LogFilter.Default, _time), _time))
         {
-            var there = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            using var watcher = new FileSystemWatcher(_folder, Path.GetFileName(Access));
-            watcher.Renamed += (_, _) => there.TrySetResult();
-            watcher.EnableRaisingEvents = true;
             access.Start();
-            await there.Task.WaitAsync(TimeSpan.FromSeconds(30));
-        }
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Access));
-        Assert.Contains(cluster.Server.Host, await File.ReadAllTextAsync(Access), StringComparison.Ordinal);
+            await UntilTokenAsync(path, "first");
+            var written = JsonNode.Parse(await File.ReadAllTextAsync(path))!;
+            Assert.Equal("https://10.96.0.1:443", (string?)written["server"]);
+            Assert.Contains("BEGIN CERTIFICATE", (string?)written["roots"], StringComparison.Ordinal);
+            if (!OperatingSystem.IsWindows())
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
 
-        await File.WriteAllTextAsync(Access + ".new", "half of one");
-        await using var last = new PluginAccess(Access, cluster, Sink(), TimeProvider.System);
-        await last.RemoveAsync();
-        Assert.Equal([kubeconfig], Directory.EnumerateFiles(_folder));
+            credentials.Token = "second";
+            while (_time.NextDue is null)
+                await Task.Delay(10);
+            _time.Advance(TimeSpan.FromMinutes(1));
+            await UntilTokenAsync(path, "second");
+        }
+        // For when the agent is away; gone where there is no plugin to use it.
+        Assert.True(File.Exists(path));
+        PluginAccess.Forget(_folder);
+        Assert.False(File.Exists(path));
+        PluginAccess.Forget(Path.Combine(_folder, "not-there"));
     }
 
-    private static LogSink Sink() => new(Stream.Null, LogFormat.Text, LogFilter.Default, TimeProvider.System);
+    /// <summary>A file has no event that says who reads it next.</summary>
+    private static async Task UntilTokenAsync(string path, string token)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!File.Exists(path) || (string?)JsonNode.Parse(await File.ReadAllTextAsync(path, patience.Token))!["token"] != token)
+            await Task.Delay(10, patience.Token);
+    }
+
+    private sealed class ChangingToken : Credentials
+    {
+        public string Token { get; set; } = string.Empty;
+
+        public override ValueTask<string?> GetTokenAsync(CancellationToken cancellation) => ValueTask.FromResult<string?>(Token);
+    }
 }

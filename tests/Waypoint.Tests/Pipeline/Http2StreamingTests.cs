@@ -157,6 +157,8 @@ public sealed class Http2StreamingTests
             async http =>
             {
                 http.Response.Headers["x-connection"] = http.Connection.Id;
+                if (http.Request.Path == "/first")
+                    return;
                 for (var left = Size; left > 0; left -= piece.Length)
                 {
                     await http.Response.Body.WriteAsync(piece, http.RequestAborted);
@@ -169,6 +171,9 @@ public sealed class Http2StreamingTests
             HttpProtocols.Http2,
             configure: l => l.Http2.MaxStreamsPerConnection = 1000);
         await using var mesh = await StartAsync(origin);
+
+        // The connection's limit of streams is known before there are many.
+        await mesh.TextAsync("/first");
         using var deaf = await RawHttp2Socket.ConnectAsync(mesh.Entry);
         for (var i = 0; i < Count; i++)
             await deaf.SendRequestAsync((uint)((2 * i) + 1), "GET", "/unread");

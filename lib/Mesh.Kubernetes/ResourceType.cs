@@ -42,6 +42,7 @@ public static class ResourceTypes
     public static readonly ResourceType DaemonSets = new("apps", "v1", "daemonsets", "DaemonSet");
     public static readonly ResourceType HorizontalPodAutoscalers = new("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler");
     public static readonly ResourceType PodDisruptionBudgets = new("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
+    public static readonly ResourceType NetworkPolicies = new("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy");
     public static readonly ResourceType Leases = new("coordination.k8s.io", "v1", "leases", "Lease");
     public static readonly ResourceType Events = new("events.k8s.io", "v1", "events", "Event");
     public static readonly ResourceType TokenReviews = new("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", Namespaced: false);

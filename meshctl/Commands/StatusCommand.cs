@@ -51,6 +51,7 @@ internal static class StatusCommand
         Print("namespaces", ["namespace", "pods that asked", "in the mesh"], status.Namespaces.Select(n => (string[])[n.Name, $"{n.Asked}", $"{n.Captured}"]));
         Print("not in the mesh, although they asked", ["pod", "node", "state", "why"], status.Outside.Select(p => (string[])[p.Pod, p.Node, p.State, p.Reason]));
         Print("labels", ["what is probably not meant"], status.Labels.Select(l => (string[])[l]));
+        Print("network policies", ["policy", "what it does", "what to do"], status.NetworkPolicies.Select(p => (string[])[p.Policy, p.Found, p.Remedy]));
         Print("told in the last hour", ["on", "what", "times", "last", "text"], status.Events.Select(e => (string[])[e.On, e.Reason, $"{e.Count}", e.Last, e.Text]));
         return ExitCodes.Ok;
     }

@@ -17,7 +17,7 @@ internal static class ManifestKinds
         ResourceTypes.CustomResourceDefinitions, ResourceTypes.Namespaces, ResourceTypes.ServiceAccounts, ResourceTypes.ConfigMaps, ResourceTypes.Services, ResourceTypes.Deployments,
         ResourceTypes.DaemonSets, ResourceTypes.PodDisruptionBudgets, ResourceTypes.ValidatingWebhooks, GatewayClasses,
         new(Rbac, "v1", "clusterroles", "ClusterRole", Namespaced: false), new(Rbac, "v1", "clusterrolebindings", "ClusterRoleBinding", Namespaced: false),
-        new(Rbac, "v1", "roles", "Role"), new(Rbac, "v1", "rolebindings", "RoleBinding"), new("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
+        new(Rbac, "v1", "roles", "Role"), new(Rbac, "v1", "rolebindings", "RoleBinding"), ResourceTypes.NetworkPolicies,
         new("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor"), new("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor"),
     ];
 

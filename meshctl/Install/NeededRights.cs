@@ -24,5 +24,7 @@ internal static class NeededRights
 
     /// <summary>What a look at a mesh in a cluster asks; it changes nothing.</summary>
     public static IReadOnlyList<NeededRight> Status { get; } =
-        [.. new[] { ResourceTypes.Namespaces, ResourceTypes.Pods, ResourceTypes.Events, ResourceTypes.Deployments, ResourceTypes.DaemonSets }.Select(t => new NeededRight(t, "list")), new(ResourceTypes.Leases, "list")];
+    [
+        .. new[] { ResourceTypes.Namespaces, ResourceTypes.Pods, ResourceTypes.Events, ResourceTypes.Deployments, ResourceTypes.DaemonSets, ResourceTypes.Leases, ResourceTypes.NetworkPolicies }.Select(t => new NeededRight(t, "list")),
+    ];
 }

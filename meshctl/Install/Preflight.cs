@@ -22,6 +22,7 @@ internal sealed class Preflight(KubeClient client, string home)
         .. await NodesAsync(cancel),
         .. await OtherMeshesAsync(cancel),
         await LabelsAsync(cancel),
+        .. await NetworkPoliciesAsync(cancel),
     ];
 
     private async Task<CheckResult> VersionAsync(CancellationToken cancel)
@@ -126,6 +127,14 @@ internal sealed class Preflight(KubeClient client, string home)
         return wrong.Count == 0
             ? CheckResult.Pass("labels", $"{enrolled} namespaces opted in")
             : new CheckResult("labels", CheckOutcome.Warning, string.Join("; ", wrong), "correct them with kubectl label --overwrite");
+    }
+
+    private async Task<IEnumerable<CheckResult>> NetworkPoliciesAsync(CancellationToken cancel)
+    {
+        var blocked = TunnelPolicies.Find(await ItemsAsync(ResourceTypes.NetworkPolicies, cancel), await ItemsAsync(ResourceTypes.Namespaces, cancel));
+        return blocked.Count == 0
+            ? [CheckResult.Pass("network policies", "none keeps pods of the mesh from each other by accident")]
+            : blocked.Select(b => new CheckResult("network policies", CheckOutcome.Warning, $"{b.Policy} {b.Found}", b.Remedy));
     }
 
     private async Task<IEnumerable<JsonNode>> ItemsAsync(ResourceType type, CancellationToken cancel) =>

@@ -9,7 +9,10 @@ public sealed partial class ScenarioTableTests
     private const string Fixtures = "tests/Waypoint.Tests/Fixtures/l7";
 
     /// <summary>With the fewest rows that each may have, so that a change of form is not taken for completeness.</summary>
-    public static TheoryData<string, int> Tables => new() { { "docs/ztunnel-scenarios.md", 100 }, { "docs/waypoint-scenarios.md", 110 }, { "docs/istiod-scenarios.md", 50 } };
+    public static TheoryData<string, int> Tables => new()
+    {
+        { "docs/ztunnel-scenarios.md", 100 }, { "docs/waypoint-scenarios.md", 110 }, { "docs/istiod-scenarios.md", 50 }, { "docs/kubernetes-scenarios.md", 80 },
+    };
 
     private static List<string> RowsOf(string table) =>
         [.. Repository.Read(table).Split('\n').Where(l => l.StartsWith("| ", StringComparison.Ordinal) && !Heading().IsMatch(l))];

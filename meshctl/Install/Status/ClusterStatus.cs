@@ -5,9 +5,11 @@ namespace Mesh.Meshctl.Install.Status;
 /// <summary>The mesh of a cluster as its API server knows it.</summary>
 /// <param name="Outside">Pods that asked to be in the mesh and are not.</param>
 /// <param name="Labels">Labels that are nearly ours, and do nothing.</param>
+/// <param name="NetworkPolicies">Those that keep pods of the mesh from pods which they let them reach.</param>
 /// <param name="Events">What agents and control plane said, the newest first.</param>
 internal sealed record ClusterStatus(
-    IReadOnlyList<PartStatus> Parts, IReadOnlyList<NamespaceStatus> Namespaces, IReadOnlyList<OutsidePod> Outside, IReadOnlyList<string> Labels, IReadOnlyList<ToldEvent> Events);
+    IReadOnlyList<PartStatus> Parts, IReadOnlyList<NamespaceStatus> Namespaces, IReadOnlyList<OutsidePod> Outside, IReadOnlyList<string> Labels, IReadOnlyList<BlockedTunnel> NetworkPolicies,
+    IReadOnlyList<ToldEvent> Events);
 
 internal sealed record PartStatus(string Name, string State);
 

@@ -6,8 +6,8 @@ using Mesh.Kubernetes.Requests;
 namespace Mesh.Meshctl.Install.Status;
 
 /// <summary>
-/// (1) do the mesh's own parts run  (2) is every pod that asked in the mesh, and why not  (3) labels that do nothing  (4) what agents and control
-/// plane said about anything. From objects alone: no agent has to be reachable from here.
+/// (1) do the mesh's own parts run  (2) is every pod that asked in the mesh, and why not  (3) labels that do nothing, and network policies that
+/// leave the mesh out  (4) what agents and control plane said about anything. From objects alone: no agent has to be reachable from here.
 /// </summary>
 internal sealed class ClusterStatusReader(KubeClient client, string home)
 {
@@ -32,6 +32,7 @@ internal sealed class ClusterStatusReader(KubeClient client, string home)
             [.. asked.GroupBy(NamespaceOf, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => new NamespaceStatus(g.Key, g.Count(), g.Count(p => MarkOf(p) == "enabled")))],
             [.. asked.Where(p => MarkOf(p) != "enabled").OrderBy(PathOf, StringComparer.Ordinal).Select(p => Outside(p, agents, events))],
             [.. namespaces.Concat(pods).SelectMany(Misspelt).Distinct(StringComparer.Ordinal)],
+            TunnelPolicies.Find(await ItemsAsync(ResourceTypes.NetworkPolicies, cancel), namespaces),
             [.. events.OrderByDescending(e => e.Last).Select(e => new ToldEvent(e.On, e.Reason, e.Count, $"{e.Last:u}", e.Text))]);
     }
 

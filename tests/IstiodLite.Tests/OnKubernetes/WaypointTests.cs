@@ -49,6 +49,32 @@ public sealed class WaypointTests
         await rig.ObjectAsync("", "services", "shop", "pay", s => Condition(s, "istio.io/WaypointBound") == "True");
     }
 
+    /// <summary>In any namespace, those with the restricted pod security standard included.</summary>
+    [Fact]
+    public async Task Pod_OfAWaypoint_IsHeldAsFarAsItsWorkAllows_AndAsksForWhatWasMeasured()
+    {
+        await using var rig = await ClusterRig.StartAsync();
+        rig.Put(Gateway("wp"));
+        await rig.ControlPlaneAsync();
+        var pod = (await rig.ObjectAsync("apps", "deployments", "shop", "wp", _ => true))["spec"]!["template"]!["spec"]!;
+        foreach (var shared in (string[])["hostNetwork", "hostPID", "hostIPC", "securityContext"])
+            Assert.Null(pod[shared]);
+        Assert.DoesNotContain(pod["volumes"]!.AsArray(), v => v!["hostPath"] is not null);
+        var container = Assert.Single(pod["containers"]!.AsArray())!;
+        var held = container["securityContext"]!;
+        Assert.Equal("RuntimeDefault", (string?)held["seccompProfile"]!["type"]);
+        Assert.True((bool?)held["readOnlyRootFilesystem"] is true && (bool?)held["runAsNonRoot"] is true);
+        Assert.True((bool?)held["privileged"] is false && (bool?)held["allowPrivilegeEscalation"] is false);
+        Assert.Equal("""{"drop":["ALL"]}""", held["capabilities"]!.ToJsonString());
+
+        var measured = File.ReadAllLines(Path.Combine(Testing.Repository.Root, "docs", "kubernetes.md")).Single(l => l.StartsWith("| waypoint, each instance |", StringComparison.Ordinal));
+        var busy = int.Parse(System.Text.RegularExpressions.Regex.Match(measured, "([0-9]+) MB with 64 busy").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
+        var asked = (string)container["resources"]!["requests"]!["memory"]!;
+        Assert.EndsWith("Mi", asked, StringComparison.Ordinal);
+        Assert.True(int.Parse(asked[..^2], System.Globalization.CultureInfo.InvariantCulture) * 1.048576 >= busy, $"{asked} for {busy} MB");
+        Assert.NotNull(container["resources"]!["requests"]!["cpu"]);
+    }
+
     [Fact]
     public async Task Page_NamesEveryWaypoint_AndWhyOneIsNotReady()
     {

@@ -32,6 +32,8 @@ public sealed class ChartTests
     [Theory]
     [InlineData("ztunnel.nodeAgent=false", "DaemonSet", "ZTUNNEL_POD_SOURCE", "INPOD_UDS")]
     [InlineData("ztunnel.cni.enabled=false", "DaemonSet", "name: ZTUNNEL_CNI_CHAINED\n              value: \"true\"", "name: ZTUNNEL_CNI_CHAINED\n              value: \"false\"")]
+    [InlineData("ztunnel.upgrade=inPlace", "DaemonSet", "maxSurge: 1\n      maxUnavailable: 0", "maxSurge: 0\n      maxUnavailable: 1")]
+    [InlineData("ztunnel.controlPlane=istiod.elsewhere.svc:15012", "DaemonSet", "istiod.istio-system.svc:15012", "value: istiod.elsewhere.svc:15012")]
     [InlineData("image.registry=example.test/mesh", "Deployment", "image: istiod-lite:", "image: example.test/mesh/istiod-lite:")]
     public void Value_WhenSet_ChangesWhatItShould(string word, string kind, string gone, string there)
     {

@@ -61,6 +61,15 @@ public sealed class ClusterStatusTests : ClusterStatusRig
     }
 
     [Fact]
+    public async Task NetworkPolicies_ThatLeaveTheMeshOut_AreNamedWithTheRemedy()
+    {
+        Server.Put("""{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"web","namespace":"shop"},"spec":{"podSelector":{},"ingress":[{"ports":[{"port":8080}]}]}}""");
+        var blocked = Assert.Single((await ReadAsync()).NetworkPolicies);
+        Assert.Equal("shop/web", blocked.Policy);
+        Assert.Contains("\"port\":15008", blocked.Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Parts_SayWhatIsNotReady_AndWhoLeads()
     {
         Assert.Contains("NOT INSTALLED: meshctl install", (await ReadAsync()).Parts.Single().State, StringComparison.Ordinal);

@@ -53,6 +53,15 @@ public sealed class InstallTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task DryRun_AsksNobody()
+    {
+        await _server.StopAsync();
+        Assert.Equal(0, await InstallCommand.RunAsync(Options<InstallOptions>(o => o.DryRun = true), TimeProvider.System));
+        Assert.Equal(0, await InstallCommand.RunAsync(Options<UpgradeOptions>(o => o.DryRun = true), TimeProvider.System));
+        Assert.Equal(0, await InstallCommand.RunAsync(Options<UninstallOptions>(o => o.DryRun = true), TimeProvider.System));
+    }
+
+    [Fact]
     public async Task Install_WhoMayNot_IsToldWhatIsMissingAndNothingChanges()
     {
         _server.Authorization.Enforced = true;
@@ -171,6 +180,17 @@ public sealed class InstallTests : IAsyncLifetime
         var result = Assert.Single(await ChecksAsync(), r => r.Name == name && r.Outcome == (failed ? CheckOutcome.Failed : CheckOutcome.Warning));
         Assert.Contains(found, result.Found, StringComparison.Ordinal);
         Assert.NotEmpty(result.Remedy);
+    }
+
+    [Fact]
+    public async Task Check_OfANetworkPolicyThatLeavesTheMeshOut_NamesIt()
+    {
+        _server.Put("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"istio.io/dataplane-mode":"ambient"}}}""");
+        _server.Put("""{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"web","namespace":"shop"},"spec":{"podSelector":{},"ingress":[{"ports":[{"port":8080}]}]}}""");
+        var result = Assert.Single(await ChecksAsync(), r => r.Name == "network policies");
+        Assert.Equal(CheckOutcome.Warning, result.Outcome);
+        Assert.StartsWith("shop/web lets in port 8080 and not 15008", result.Found, StringComparison.Ordinal);
+        Assert.StartsWith("kubectl -n shop patch networkpolicy web ", result.Remedy, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class StrictManifestTests
 
     public static TheoryData<string> Renderings => new()
     {
-        "", "ztunnel.nodeAgent=false", "ztunnel.cni.enabled=false", "istiod.webhook.enabled=false", "istiod.meshConfig.accessLogFile=/dev/stdout", "ztunnel.env.A=x", "istiod.env.B=y",
+        "", "ztunnel.nodeAgent=false", "ztunnel.upgrade=inPlace", "ztunnel.cni.enabled=false", "istiod.webhook.enabled=false", "istiod.meshConfig.accessLogFile=/dev/stdout", "ztunnel.env.A=x", "istiod.env.B=y",
         "image.registry=example.test/mesh", "trustDomain=example.test",
     };
 

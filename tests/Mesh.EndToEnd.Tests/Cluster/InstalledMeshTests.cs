@@ -17,7 +17,7 @@ public sealed class InstalledMeshTests(LayoutFixture layouts) : IAsyncLifetime
     private readonly string _folder = Directory.CreateTempSubdirectory("mesh-cluster-").FullName;
     private StandInCluster _cluster = null!;
 
-    public async Task InitializeAsync() => _cluster = await StandInCluster.StartAsync(await ImageStore.UnpackAsync(layouts, _folder), _folder);
+    public async Task InitializeAsync() => _cluster = await StandInCluster.StartAsync(await layouts.UnpackedAsync(), _folder);
 
     public async Task DisposeAsync()
     {

@@ -1,4 +1,5 @@
 using Mesh.EndToEnd.Tests.Harness;
+using Mesh.EndToEnd.Tests.StandIn;
 using Mesh.Testing;
 
 namespace Mesh.EndToEnd.Tests.Images;
@@ -12,6 +13,7 @@ public sealed class LayoutFixture : IDisposable
 
     private readonly string _folder = Directory.CreateTempSubdirectory("mesh-image-").FullName;
     private readonly Dictionary<string, Task<string>> _layouts = new(StringComparer.Ordinal);
+    private Task<ImageStore>? _unpacked;
 
     public Task<string> OfTheAgentAsync() => OfAsync("ztunnel");
 
@@ -22,6 +24,9 @@ public sealed class LayoutFixture : IDisposable
             _layouts[component] = layout = MakeAsync(component);
         return layout;
     }
+
+    /// <summary>All of them as containers see them.</summary>
+    internal Task<ImageStore> UnpackedAsync() => _unpacked ??= ImageStore.UnpackAsync(this, Path.Combine(_folder, "unpacked"));
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 

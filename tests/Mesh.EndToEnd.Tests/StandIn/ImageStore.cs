@@ -18,6 +18,7 @@ internal sealed class ImageStore
 
     public static async Task<ImageStore> UnpackAsync(LayoutFixture layouts, string folder)
     {
+        Directory.CreateDirectory(folder);
         var store = new ImageStore();
         foreach (var component in (string[])["ztunnel", "istiod-lite", "waypoint"])
         {

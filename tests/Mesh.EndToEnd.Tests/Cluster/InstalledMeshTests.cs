@@ -110,6 +110,8 @@ public sealed class InstalledMeshTests(LayoutFixture layouts) : IAsyncLifetime
 
         foreach (var agent in _cluster.Pods("app", "ztunnel"))
             await _cluster.CrashAsync(agent);
+        // The rules of those that run stay: nothing goes out past the mesh.
+        Assert.NotEqual(0, (await TryGetAsync("shop", "client", "/plain")).ExitCode);
         _cluster.Put(Applications.ClientPod("outside", "stranger"), Applications.ClientPod("shop", "held"));
         await UntilReadyAsync("outside", "stranger");
         await _cluster.UntilAsync(() => _cluster.EventsOf("held").Any(e => e.Contains("would start outside the mesh", StringComparison.Ordinal)), "the Event of a pod that is held");

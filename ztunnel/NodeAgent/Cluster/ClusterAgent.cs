@@ -37,7 +37,7 @@ internal sealed class ClusterAgent : IAsyncDisposable
         {
             var accessPath = PluginAccess.PathIn(folder);
             _access = cni.IsChained ? new PluginAccess(accessPath, cluster, sink, time) : null;
-            _traces.Add(accessPath);
+            _traces.AddRange(PluginAccess.Files(accessPath));
             string[] arguments = [$"--agent-socket={settings.Pods.AgentSocket}", $"--required={(cni.IsRequired ? "true" : "false")}", $"--access={accessPath}", $"--home={place.Home}", $"--excluded={string.Join(',', settings.Pods.ExcludedNamespaces.Order(StringComparer.Ordinal))}"];
             _plugin = new CniPlugin(cni, arguments, Pods.TakePlugin, sink, time);
         }

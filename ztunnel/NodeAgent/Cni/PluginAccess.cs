@@ -39,11 +39,14 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
     /// <param name="folder">That the agent and the node share.</param>
     public static string PathIn(string folder) => Path.Combine(folder, "cni-access.json");
 
+    /// <summary>The last one may be half written.</summary>
+    public static List<string> Files(string path) => [path, Unfinished(path)];
+
     /// <summary>There is no plugin that it would be for.</summary>
     public static void Forget(string folder)
     {
         if (Directory.Exists(folder))
-            File.Delete(PathIn(folder));
+            Files(PathIn(folder)).ForEach(File.Delete);
     }
 
     public void Start() => _keeping = KeepAsync();
@@ -54,6 +57,8 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
         await _keeping;
         _stop.Dispose();
     }
+
+    private static string Unfinished(string path) => path + ".new";
 
     private async Task KeepAsync()
     {
@@ -89,7 +94,7 @@ internal sealed class PluginAccess(string path, ClusterConfiguration cluster, Lo
             var text = JsonSerializer.Serialize(new PluginAccessEntry { Server = cluster.Server, Roots = roots.Current.ExportCertificatePems(), Token = token }, PluginAccessJson.Default.PluginAccessEntry);
             if (text == _written)
                 return;
-            var temporary = path + ".new";
+            var temporary = Unfinished(path);
             File.Delete(temporary);
             await using (var file = new StreamWriter(Create(temporary)))
                 await file.WriteAsync(text.AsMemory(), _stop.Token);

@@ -26,6 +26,9 @@ public sealed record LeaderElectorOptions
 /// </summary>
 public sealed class LeaderElector(KubeClient client, LeaderElectorOptions options, Action<string>? log = null)
 {
+    /// <summary>A third of a pod's usual grace.</summary>
+    private static readonly TimeSpan _releasing = TimeSpan.FromSeconds(10);
+
     private Lease? _observed;
     private long _observedAt;
 
@@ -167,7 +170,7 @@ public sealed class LeaderElector(KubeClient client, LeaderElectorOptions option
     {
         if (_observed is not { } held || held.Spec.HolderIdentity != options.Identity)
             return;
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(2), client.Time);
+        using var limit = new CancellationTokenSource(_releasing, client.Time);
         try
         {
             var released = held with { Spec = held.Spec with { HolderIdentity = "", LeaseDurationSeconds = 1, RenewTime = client.Time.GetUtcNow() } };

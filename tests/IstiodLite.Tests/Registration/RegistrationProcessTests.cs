@@ -41,7 +41,7 @@ public sealed class RegistrationProcessTests
         await using var agent = await AgentAsync(channel);
         var token = await plane.TokenAsync("--workload", "shop/billing");
 
-        var (code, body) = await CurlAsync(plane, token, "PUT", "/v1/namespaces/shop/groups/billing/instances/a", """{"address":"198.18.7.1","ttl":"3s"}""");
+        var (code, body) = await CurlAsync(plane, token, "PUT", "/v1/namespaces/shop/groups/billing/instances/a", """{"address":"198.18.7.1","ttl":"10s"}""");
         Assert.Equal(("201", "passing", "spiffe://cluster.local/ns/shop/sa/billing"), (code, (string?)body!["state"], (string?)body["identity"]));
         var workload = await NextAsync(agent);
         Assert.Equal((Istio.Workload.WorkloadStatus.Healthy, "billing"), (workload!.Status, workload.ServiceAccount));

@@ -74,7 +74,7 @@ internal static class Plugin
         if (answer.IsUnreachable && (string?)configuration["accessFile"] is { } access && ClusterQuestion.IsOutsideAsync(access, ns, name).GetAwaiter().GetResult())
             return Print(call, result);
         return Fail(call, version, TryAgainLater, answer.Error, answer.IsUnreachable
-            ? $"the mesh's agent on this node is not there, and pod {ns}/{name} would start outside the mesh: see kubectl -n istio-system get pods -l app=ztunnel -o wide; pods start without it where ztunnel.cni.required is false"
+            ? $"the mesh's agent on this node is not there, and pod {ns}/{name} would start outside the mesh: see kubectl -n {(string?)configuration["home"] ?? "istio-system"} get pods -l app=ztunnel -o wide; pods start without it where ztunnel.cni.required is false"
             : $"pod {ns}/{name}");
     }
 

@@ -53,7 +53,7 @@ internal sealed class PlaneFaults
             // Zeros, too: an alert needs the series before the first fault.
             var counts = Current().CountBy(c => c.Fault).ToDictionary();
             foreach (var fault in Enum.GetValues<PlaneFault>())
-                samples.Write(counts.GetValueOrDefault(fault), LabelSet.Of(("fault", Label(fault))));
+                samples.Write(counts.GetValueOrDefault(fault), LabelSet.Of(("fault", SnakeCase.Of(fault))));
         });
     }
 
@@ -64,6 +64,4 @@ internal sealed class PlaneFaults
     public IEnumerable<(PlaneFault Fault, string Part, string Text)> Current() => _health.Current(_parts.ContainsKey)
         .DistinctBy(f => f.Part, StringComparer.Ordinal)
         .Select(f => (_parts[f.Part], f.Part, f.Text));
-
-    private static string Label(PlaneFault fault) => string.Concat(fault.ToString().Select((c, i) => i > 0 && char.IsUpper(c) ? $"_{char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
 }

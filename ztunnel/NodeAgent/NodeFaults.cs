@@ -38,7 +38,7 @@ internal sealed class NodeFaults
     public void Register(MetricRegistry registry) => registry.SampledGauge("ztunnel_node_faults", "What is wrong with the capture of this node's pods right now (unstable).", samples =>
     {
         foreach (var (fault, count) in Counts())
-            samples.Write(count, LabelSet.Of(("fault", Label(fault))));
+            samples.Write(count, LabelSet.Of(("fault", SnakeCase.Of(fault))));
     });
 
     /// <param name="subject">A pod's uid, or what else the fault is of; empty: the node.</param>
@@ -84,6 +84,4 @@ internal sealed class NodeFaults
 
     // Zeros, too: an alert needs the series before the first fault.
     private IEnumerable<(NodeFault, int)> Counts() => Enum.GetValues<NodeFault>().Select(f => (f, Count(f)));
-
-    private static string Label(NodeFault fault) => string.Concat(fault.ToString().Select((c, i) => i > 0 && char.IsUpper(c) ? $"_{char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
 }

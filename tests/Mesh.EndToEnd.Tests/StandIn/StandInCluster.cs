@@ -12,7 +12,7 @@ namespace Mesh.EndToEnd.Tests.StandIn;
 
 /// <summary>
 /// A cluster on one machine: an API server with real semantics, two nodes with namespaces of their own, and kubelets that run pods of real images with
-/// runc, as their specifications say. What it does not have is kube-proxy and a name server; services of the mesh's own namespace are in every hosts file.
+/// runc, as their specifications say. What it does not have is kube-proxy and a name server; the control plane's name is in every hosts file.
 /// </summary>
 internal sealed class StandInCluster : IAsyncDisposable
 {
@@ -105,7 +105,7 @@ internal sealed class StandInCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Applies documents as an administrator; admission is asked.</summary>
+    /// <summary>Stores documents as they are; nobody judges them (<see cref="ApplyAsync"/> is judged).</summary>
     public void Put(params string[] documents)
     {
         foreach (var document in documents)

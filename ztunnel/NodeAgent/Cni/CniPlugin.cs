@@ -109,9 +109,9 @@ internal sealed class CniPlugin(CniSettings settings, IReadOnlyList<string> argu
         {
             _changed.Release();
         }
-        catch (SemaphoreFullException)
+        catch (Exception needless) when (needless is SemaphoreFullException or ObjectDisposedException)
         {
-            // It is looked at already.
+            // It is looked at already, or not any more.
         }
     }
 
